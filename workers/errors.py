@@ -1,0 +1,54 @@
+"""The errors this package raises: each names what was wrong, the value, and what to do."""
+
+
+class ArqlightError(Exception):
+    """Any error of ours."""
+
+
+class SettingsError(ArqlightError):
+    """A setting is missing or wrong."""
+
+
+class JobExists(ArqlightError):
+    """An enqueue named an id that is taken. `ids` are the taken ones; nothing was enqueued."""
+
+    def __init__(self, ids: list[str]) -> None:
+        self.ids = ids
+        super().__init__(
+            f"a job with id {', '.join(map(repr, ids[:5]))} is waiting, running or has a kept result; choose another id"
+        )
+
+
+class JobNotFound(ArqlightError):
+    """No job with this id in the place that was asked."""
+
+    def __init__(self, job_id: str, where: str = "known here") -> None:
+        self.job_id = job_id
+        super().__init__(f"no job with id {job_id!r} is {where}; it may have been retried, deleted or trimmed since")
+
+
+class JobNotRetryable(ArqlightError):
+    """A failed job cannot be put back: its bytes are gone, or its id runs again already."""
+
+
+class JobNotCancellable(ArqlightError):
+    """A job cannot be cancelled in the state it is in."""
+
+
+class CursorInvalid(ArqlightError):
+    """A cursor that this service did not give out."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(f"cursor {cursor[:80]!r} is not one of ours; leave it out to start from the beginning")
+
+
+class WorkerLost(ArqlightError):
+    """The worker that ran the job stopped sending heartbeats and did not finish it."""
+
+
+class ServerUnreachable(ArqlightError):
+    """Redis or Valkey does not answer."""
+
+
+class PermanentFailure(ArqlightError):
+    """Raised by a task whose failure another attempt would not mend: it is not tried again."""

@@ -1,0 +1,56 @@
+"""Every key name, once: arq's own, as arq 0.28 defines them (`arq.constants`), and ours under `arqlight:`."""
+
+from arq import constants
+
+# Names the Lua scripts see as KEY.<name>; those ending in ":" are prefixes.
+KEYS: dict[str, str] = {
+    # arq's own
+    "payload": constants.job_key_prefix,
+    "in_progress": constants.in_progress_key_prefix,
+    "tries": constants.retry_key_prefix,
+    "result": constants.result_key_prefix,
+    "abort": constants.abort_jobs_ss,
+    # ours: one job
+    "job": "arqlight:job:",  # hash: what the journal knows of a job
+    "kept": "arqlight:payload:",  # string: a failed job's raw bytes, put back by a retry
+    "history": "arqlight:history:",  # list of JSON, newest first: failed attempts, retries by hand
+    # ours: indexes
+    "queues": "arqlight:queues",  # set of queue keys that were seen
+    "tasks": "arqlight:tasks",  # hash: task name -> JSON, as workers announced it
+    "processing": "arqlight:processing:",  # sorted set for each queue: job -> started, ms
+    "succeeded": "arqlight:succeeded",  # sorted sets: job -> ended, ms
+    "failed": "arqlight:failed",
+    "cancelled": "arqlight:cancelled",
+    # ours: workers
+    "workers": "arqlight:workers",  # sorted set: worker -> end of its lease, ms
+    "worker": "arqlight:worker:",  # hash: what a worker says of itself
+    "claimed": "arqlight:claimed:",  # set of the jobs a worker holds
+    # ours: the stream
+    "events": "arqlight:events",
+    "bell": "arqlight:bell",  # pub/sub channel: the key of a queue that has new work
+}
+
+DEFAULT_QUEUE = constants.default_queue_name
+QUEUE_PREFIX = DEFAULT_QUEUE + ":"
+
+
+def queue_name(key: str) -> str:
+    """The lane's name as people see it: `arq:queue` is `default`, `arq:queue:high` is `high`, others are themselves."""
+    if key == DEFAULT_QUEUE:
+        return "default"
+    lane = key.removeprefix(QUEUE_PREFIX)
+    return lane if lane and ":" not in lane else key
+
+
+def queue_key(name: str, known: frozenset[str] = frozenset()) -> str:
+    """The sorted set behind a lane's name. A name with ":" or one of `known` is a key already (arq allows any)."""
+    if name == "default":
+        return DEFAULT_QUEUE
+    if ":" in name or name in known:
+        return name
+    return QUEUE_PREFIX + name
+
+
+def is_queue_key(key: str) -> bool:
+    """Whether a sorted set that changed is one of arq's queues by its name."""
+    return key == DEFAULT_QUEUE or key.startswith(QUEUE_PREFIX)

@@ -1,0 +1,355 @@
+"""The reads: counts, active jobs, lists by state, one job, queues, workers. They write nothing."""
+
+import base64
+import binascii
+import json
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+
+from workers.errors import CursorInvalid, JobNotFound
+from workers.job import STATES, Failure, Job, State, build_job, read_history, timeline
+from workers.keys import KEYS, queue_name
+from workers.pickled import LARGEST_BYTES, read_pickle
+from workers.plain import as_json, iso
+from workers.scripting import Scripts
+from workers.settings import Settings
+
+ACTIVE_ROWS = 10
+# A filter that matches little must not read a million jobs in one request: the answer is then short, with a cursor.
+MOST_LOOKED_AT = 5_000
+_INDEX = {"failed": "failed", "succeeded": "succeeded", "cancelled": "cancelled"}
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFigures:
+    """What is in one lane. `key` is arq's name of it."""
+
+    key: str
+    processing: int
+    queued: int
+    scheduled: int
+    workers: int
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the lane has active jobs, or a live worker that takes from it."""
+        return bool(self.processing or self.queued or self.workers)
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API shows it."""
+        return {
+            "queue": queue_name(self.key),
+            "processing": self.processing,
+            "queued": self.queued,
+            "scheduled": self.scheduled,
+            "workers": self.workers,
+            "active": self.is_active,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """The figures and the active list, of one instant."""
+
+    cursor: str
+    failed: int
+    queues: list[QueueFigures]
+    workers: int
+    active: list[Job]
+
+    def stats(self) -> dict[str, Any]:
+        """The counts, as `GET /api/v1/stats` gives them."""
+        lanes = [queue for queue in self.queues if queue.is_active]
+        return {
+            "processing": sum(queue.processing for queue in self.queues),
+            "queued": sum(queue.queued for queue in self.queues),
+            "scheduled": sum(queue.scheduled for queue in self.queues),
+            "failed": self.failed,
+            "active_queues": len(lanes),
+            "workers": self.workers,
+            "lanes": [queue.to_json() for queue in lanes],
+            "unserved": sum(queue.queued for queue in self.queues if not queue.workers),
+            "cursor": self.cursor,
+        }
+
+
+class Reader:
+    """Reads job state of one server for people and programmes."""
+
+    def __init__(self, redis: Redis, settings: Settings) -> None:
+        self.redis = redis
+        self.scripts = Scripts(redis, settings)
+
+    async def overview(self, rows: int = ACTIVE_ROWS) -> Overview:
+        """Counts and the active list, consistent with each other."""
+        _, cursor, failed, queues, workers, active = await self.scripts.run("overview", rows, LARGEST_BYTES)
+        served: dict[str, int] = {}
+        for _, keys in workers:
+            for key in json.loads(keys or b"[]"):
+                served[key] = served.get(key, 0) + 1
+        return Overview(
+            cursor=cursor.decode(),
+            failed=int(failed),
+            queues=sorted(
+                (
+                    QueueFigures(key.decode(), *map(int, figures), workers=served.get(key.decode(), 0))
+                    for key, *figures in queues
+                ),
+                key=lambda queue: queue_name(queue.key),
+            ),
+            workers=len(workers),
+            active=[
+                build_job(job_id.decode(), _record(record), payload or None, queue=queue.decode(), state=state.decode())
+                for job_id, queue, state, payload, record in active
+            ],
+        )
+
+    async def known_queues(self) -> list[str]:
+        """The keys of every queue that was seen."""
+        return sorted(key.decode() for key in await self.redis.smembers(KEYS["queues"]))
+
+    async def known_tasks(self) -> dict[str, dict[str, Any]]:
+        """Every task a worker announced: name -> `{"queue", "serializer"}`."""
+        return {name.decode(): json.loads(about) for name, about in (await self.redis.hgetall(KEYS["tasks"])).items()}
+
+    async def jobs(
+        self,
+        *,
+        state: State | None = None,
+        queue: str | None = None,
+        task: str | None = None,
+        text: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> tuple[list[Job], str | None]:
+        """A page of jobs, newest first within each state and queue (scheduled: soonest first), and the next cursor.
+
+        `queue` is a queue's key. `text` is looked for in id, task, error and arguments. Raises CursorInvalid.
+        """
+        sections = [
+            (name, lane)
+            for name in ([state] if state else STATES)
+            for lane in ([None] if name in _INDEX else [queue] if queue else await self.known_queues())
+        ]
+        at, after = _read_cursor(cursor, len(sections))
+        found: list[Job] = []
+        looked_at = 0
+        last: tuple[int, float, str] | None = None
+        for place in range(at, len(sections)):
+            section_state, lane = sections[place]
+            async for batch in self._walk(section_state, lane, after if place == at else None):
+                for job, score in await self._load(section_state, lane, batch):
+                    if len(found) == limit or looked_at == MOST_LOOKED_AT:
+                        return found, _write_cursor(last) if last else None
+                    last = (place, score, job.id)
+                    looked_at += 1
+                    if _matches(job, queue, task, text):
+                        found.append(job)
+        return found, None
+
+    async def failed(
+        self, *, limit: int = 50, cursor: str | None = None, queue: str | None = None, task: str | None = None,
+        text: str | None = None,
+    ) -> tuple[list[dict[str, Any]], str | None]:  # fmt: skip
+        """A page of failed jobs with their traces, newest first, and the next cursor. Raises CursorInvalid."""
+        jobs, following = await self.jobs(state="failed", queue=queue, task=task, text=text, limit=limit, cursor=cursor)
+        return await self.with_traces(jobs), following
+
+    async def with_traces(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+        """Failed jobs as JSON, each with the stack trace of its last attempt."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for job in jobs:
+                pipe.lrange(KEYS["history"] + job.id, 0, 0)
+            newest = await pipe.execute()
+        shown = []
+        for job, entries in zip(jobs, newest, strict=True):
+            failures, _ = read_history(entries)
+            shown.append(job.to_json() | {"trace": failures[0].trace if failures else ""})
+        return shown
+
+    async def failed_by_id(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Those of `ids` that are in the failed list now, newest first, as `failed` shows them."""
+        if not ids:
+            return []
+        scores = await self.redis.zmscore(KEYS["failed"], list(ids))
+        batch = [(job_id, score) for job_id, score in zip(ids, scores, strict=True) if score is not None]
+        batch.sort(key=lambda entry: entry[1], reverse=True)
+        return await self.with_traces([job for job, _ in await self._load("failed", None, batch)])
+
+    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any]:
+        """One job, its failures (newest first), its timeline, and its result as plain JSON (None when not kept).
+
+        Raises JobNotFound.
+        """
+        async with self.redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(KEYS["job"] + job_id)
+            pipe.get(KEYS["payload"] + job_id)
+            pipe.get(KEYS["kept"] + job_id)
+            pipe.get(KEYS["result"] + job_id)
+            pipe.lrange(KEYS["history"] + job_id, 0, -1)
+            pipe.exists(KEYS["in_progress"] + job_id)
+            raw_record, waiting, kept, result, history, busy = await pipe.execute()
+        record = _record(raw_record)
+        state: State | None = record.get("state")  # type: ignore[assignment]
+        due_ms: float | None = None
+        queue = record.get("queue")
+        if state in (None, "queued", "scheduled"):
+            queue, due_ms = await self._find(job_id, [queue] if queue else await self.known_queues())
+            if due_ms is not None:
+                state = "processing" if busy else "scheduled" if due_ms > timestamp_ms() else "queued"
+            elif result is None:
+                raise JobNotFound(job_id)
+            else:
+                state = None  # a plain arq worker ran it: its result says how it ended
+        outcome = _read_result(result)
+        if state is None and outcome is not None:
+            state = "succeeded" if outcome["s"] else "failed"
+            record |= {"attempts": str(outcome["t"]), "started_at": str(outcome["st"]),
+                       "finished_at": str(outcome["ft"]), "queue": outcome["q"]}  # fmt: skip
+            if state == "failed":
+                record |= {"error": "failed in a plain arq worker", "message": str(as_json(outcome["r"]))}
+        job = build_job(
+            job_id, record, waiting or kept or result, queue=queue or record.get("queue"), state=state, due_ms=due_ms
+        )
+        failures, retries = read_history(history)
+        answer = as_json(outcome["r"]) if outcome and outcome["s"] else None
+        return job, failures, timeline(job, failures, retries), answer
+
+    async def workers(self) -> list[dict[str, Any]]:
+        """The workers whose lease runs, each with what it says of itself."""
+        ids = await self.redis.zrangebyscore(KEYS["workers"], timestamp_ms(), "+inf")
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for worker in ids:
+                pipe.hgetall(KEYS["worker"] + worker.decode())
+                pipe.scard(KEYS["claimed"] + worker.decode())
+            answers = await pipe.execute()
+        shown = []
+        for worker, raw, running in zip(ids, answers[::2], answers[1::2], strict=True):
+            record = _record(raw)
+            shown.append(
+                {
+                    "id": worker.decode(),
+                    "host": record.get("host"),
+                    "pid": int(record.get("pid", 0)),
+                    "version": record.get("version"),
+                    "queues": [queue_name(key) for key in json.loads(record.get("queues", "[]"))],
+                    "tasks": json.loads(record.get("tasks", "[]")),
+                    "max_jobs": int(record.get("max_jobs", 0)),
+                    "running": running,
+                    "aborts": record.get("aborts") == "1",
+                    "started_at": iso(int(record.get("started_at", 0))),
+                    "seen_at": iso(int(record.get("seen_at", 0))),
+                }
+            )
+        return sorted(shown, key=lambda worker: worker["started_at"])
+
+    async def _find(self, job_id: str, queues: Sequence[str]) -> tuple[str | None, float | None]:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for queue in queues:
+                pipe.zscore(queue, job_id)
+            scores = await pipe.execute()
+        for queue, score in zip(queues, scores, strict=True):
+            if score is not None:
+                return queue, score
+        return None, None
+
+    async def _walk(
+        self, state: State, queue: str | None, after: tuple[float, str] | None
+    ) -> AsyncIterator[list[tuple[str, float]]]:
+        """The ids of one state in order, in batches, from behind `after` = (score, id)."""
+        now = timestamp_ms()
+        soonest_first = state == "scheduled"
+        key = KEYS[_INDEX[state]] if state in _INDEX else f"{KEYS['processing']}{queue}"
+        low, high = ("-inf", "+inf")
+        if state in ("queued", "scheduled"):
+            assert queue is not None  # noqa: S101 - sections of these states name their queue
+            key = queue
+            low, high = ("-inf", str(now)) if state == "queued" else (f"({now}", "+inf")
+        if after:
+            low, high = (str(after[0]), high) if soonest_first else (low, str(after[0]))
+        offset = 0
+        while True:
+            read = self.redis.zrangebyscore if soonest_first else self.redis.zrevrangebyscore
+            bounds = (low, high) if soonest_first else (high, low)
+            entries = await read(key, *bounds, start=offset, num=200, withscores=True)
+            if not entries:
+                return
+            offset += len(entries)
+            batch = [(job_id.decode(), score) for job_id, score in entries]
+            if after:
+                # Equal scores stand in the order of their ids: leave out what was seen.
+                batch = [
+                    (job_id, score)
+                    for job_id, score in batch
+                    if score != after[0] or (job_id > after[1] if soonest_first else job_id < after[1])
+                ]
+            yield batch
+
+    async def _load(
+        self, state: State, queue: str | None, batch: Sequence[tuple[str, float]]
+    ) -> list[tuple[Job, float]]:
+        payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEX else "payload"]
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for job_id, _ in batch:
+                pipe.hgetall(KEYS["job"] + job_id)
+                pipe.get(payload + job_id)
+                pipe.exists(KEYS["in_progress"] + job_id)
+            answers = await pipe.execute()
+        jobs = []
+        for place, (job_id, score) in enumerate(batch):
+            record, raw, busy = _record(answers[3 * place]), answers[3 * place + 1], answers[3 * place + 2]
+            if state == "scheduled" and record.get("state") == "processing":
+                continue  # a running job's score is the end of its lease, not a schedule
+            actual: State = "processing" if state == "queued" and busy else state
+            due = score if state in ("queued", "scheduled") else None
+            jobs.append((build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due), score))
+        return jobs
+
+
+def _record(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, str]:
+    pairs = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
+
+
+def _read_result(raw: bytes | None) -> dict[str, Any] | None:
+    """arq's result ({'s', 'r', 't', 'st', 'ft', 'q'}, see `arq.jobs.serialize_result`), read without running it."""
+    if raw is None:
+        return None
+    try:
+        data = read_pickle(raw)
+        return {"s": bool(data["s"]), "r": data["r"], "t": int(data["t"]), "st": int(data["st"]),
+                "ft": int(data["ft"]), "q": str(data["q"])}  # fmt: skip
+    except Exception:  # bytes of another serializer: the job is shown without its result
+        return None
+
+
+def _matches(job: Job, queue: str | None, task: str | None, text: str | None) -> bool:
+    if queue and job.queue != queue:
+        return False
+    if task and job.task != task:
+        return False
+    if text:
+        arguments = json.dumps([job.arguments.args, job.arguments.kwargs], ensure_ascii=False)
+        where = f"{job.id}\n{job.task}\n{job.error}\n{job.message}\n{arguments}"
+        return text.casefold() in where.casefold()
+    return True
+
+
+def _write_cursor(place: tuple[int, float, str]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str | None, sections: int) -> tuple[int, tuple[float, str] | None]:
+    if not cursor:
+        return 0, None
+    try:
+        section, score, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+        if not (isinstance(section, int) and 0 <= section < sections and isinstance(job_id, str)):
+            raise ValueError("out of range")
+        return section, (float(score), job_id)
+    except (ValueError, TypeError, binascii.Error):
+        raise CursorInvalid(cursor) from None

@@ -1,0 +1,27 @@
+-- Return the jobs of workers whose lease ran out to their queues. The lost attempt counts.
+-- ARGV: at most how many jobs in this call, error, message, fingerprint
+-- Returns how many jobs came back.
+local left = tonumber(ARGV[1])
+local rescued = 0
+for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '-inf', now)) do
+  for _, id in ipairs(call('SRANDMEMBER', KEY.claimed .. worker, left)) do
+    local token = call('HGET', KEY.job .. id, 'claims')
+    local record = release(worker, id, token)
+    if record then
+      call('DEL', KEY.in_progress .. id)
+      call('ZADD', record.queue, now, id)
+      call('HSET', KEY.job .. id, 'state', 'queued')
+      call('HINCRBY', KEY.job .. id, 'lost', 1)
+      remember(id, cjson.encode({
+        kind = 'failure', attempt = tonumber(record.attempts), error = ARGV[2], message = ARGV[3], trace = '',
+        fingerprint = ARGV[4], worker = worker, at = now }))
+      emit(id, 'queued', record.queue, record.task, record.attempts, 'reason', 'rescued', 'worker', worker)
+      call('PUBLISH', KEY.bell, record.queue)
+      rescued = rescued + 1
+    end
+    left = left - 1
+  end
+  if left <= 0 then break end
+  if call('SCARD', KEY.claimed .. worker) == 0 then call('ZREM', KEY.workers, worker) end
+end
+return rescued

@@ -1,0 +1,20 @@
+-- Put a failed job back into its queue as it came: its bytes unread, 0 attempts.
+-- ARGV: id, expires_ms, history entry (JSON)
+-- Returns 'queued', 'missing', 'expired' (its bytes are gone) or 'taken' (its id waits or runs again already).
+local id = ARGV[1]
+if not call('ZSCORE', KEY.failed, id) then return 'missing' end
+if call('EXISTS', KEY.payload .. id) == 1 then return 'taken' end
+if call('EXISTS', KEY.kept .. id) == 0 then return 'expired' end
+
+local record = call('HMGET', KEY.job .. id, 'queue', 'task')
+call('RENAME', KEY.kept .. id, KEY.payload .. id)
+call('PEXPIRE', KEY.payload .. id, ARGV[2])
+call('DEL', KEY.tries .. id, KEY.result .. id, KEY.in_progress .. id)
+call('ZREM', KEY.failed, id)
+call('ZADD', record[1], now, id)
+call('HSET', KEY.job .. id, 'state', 'queued', 'attempts', 0, 'lost', 0)
+call('HDEL', KEY.job .. id, 'started_at', 'finished_at', 'worker')
+remember(id, ARGV[3])
+emit(id, 'queued', record[1], record[2], 0, 'reason', 'retried')
+call('PUBLISH', KEY.bell, record[1])
+return 'queued'

@@ -1,0 +1,82 @@
+"""The decorator for our own tasks: queue, tries, timeout and back-off, said where the task is written.
+
+A task so declared is an arq `Function`, so a plain arq worker runs it, back-off included.
+"""
+
+import functools
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from arq.worker import Function, Retry
+
+from workers.errors import PermanentFailure
+from workers.keys import queue_key
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Seconds to wait before the next attempt: exponential with full jitter, after AWS's "Exponential Backoff and Jitter".
+
+    Half of the wait is fixed, so that a retry never comes at once; the other half is random.
+    """
+
+    first_s: float = 2.0
+    factor: float = 2.0
+    longest_s: float = 600.0
+
+    def delay_s(self, attempt: int) -> float:
+        """The wait after attempt number `attempt` (the first is 1) failed."""
+        ceiling = min(self.longest_s, self.first_s * self.factor ** min(attempt - 1, 60))
+        return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - jitter, not a secret
+
+
+@dataclass
+class Task(Function):
+    """An arq function that knows its queue. Call it like the coroutine it wraps."""
+
+    queue: str = queue_key("default")
+
+    async def __call__(self, ctx: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        return await self.coroutine(ctx, *args, **kwargs)
+
+
+def task(
+    *,
+    queue: str = "default",
+    tries: int = 5,
+    timeout_s: float = 300,
+    backoff: Backoff = Backoff(),
+    keep_result_s: float | None = None,
+    name: str | None = None,
+) -> Callable[[Callable[..., Awaitable[Any]]], Task]:
+    """Declare a task. Any error is tried again after `backoff` until `tries` attempts are used up.
+
+    `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is a lane's name.
+    """
+
+    def declare(coroutine: Callable[..., Awaitable[Any]]) -> Task:
+        @functools.wraps(coroutine)
+        async def attempt(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+            try:
+                return await coroutine(ctx, *args, **kwargs)
+            except (Retry, PermanentFailure):
+                raise
+            except Exception as error:
+                number = ctx.get("job_try", 1)
+                if number >= tries:
+                    raise
+                raise Retry(defer=backoff.delay_s(number)) from error
+
+        return Task(
+            name=name or coroutine.__name__,
+            coroutine=attempt,
+            timeout_s=timeout_s,
+            keep_result_s=keep_result_s,
+            keep_result_forever=None,
+            max_tries=tries,
+            queue=queue_key(queue),
+        )
+
+    return declare
