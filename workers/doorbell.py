@@ -1,4 +1,4 @@
-"""Wakes an idle worker: a bell that the journal rings, and keyspace notifications for plain arq clients, who ring none."""
+"""Wakes an idle worker: the journal rings a bell; for plain arq clients, who ring none, there are notifications."""
 
 import asyncio
 import logging
@@ -23,9 +23,7 @@ async def allow_notifications(redis: Redis) -> bool:
         if "E" not in flags or not {"z", "A"} & set(flags):
             await redis.config_set("notify-keyspace-events", flags + "Ez")
     except (RedisError, KeyError) as error:
-        logger.warning(
-            "the server tells no keyspace notifications (%s): jobs of plain arq clients are polled for", error
-        )
+        logger.warning("no keyspace notifications (%s): jobs of plain arq clients are polled for", error)
         return False
     return True
 

@@ -198,12 +198,13 @@ class Journal:
 
     async def announce_tasks(self, tasks: dict[str, dict[str, Any]]) -> None:
         """Make tasks known to those that enqueue by name: task -> `{"queue": key, "serializer": "pickle"|"custom"}`."""
-        await self.redis.hset(KEYS["tasks"], mapping={name: json.dumps(about) for name, about in tasks.items()})
+        mapping = {name: json.dumps(about) for name, about in tasks.items()}
+        await self.redis.hset(KEYS["tasks"], mapping=mapping)  # type: ignore[misc]
 
     async def announce_queues(self, queues: Sequence[str]) -> None:
         """Make queues known to the readers."""
         if queues:
-            await self.redis.sadd(KEYS["queues"], *queues)
+            await self.redis.sadd(KEYS["queues"], *queues)  # type: ignore[misc]
 
 
 def _text(value: str | bytes) -> str:

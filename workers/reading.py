@@ -96,8 +96,8 @@ class Reader:
             failed=int(failed),
             queues=sorted(
                 (
-                    QueueFigures(key.decode(), *map(int, figures), workers=served.get(key.decode(), 0))
-                    for key, *figures in queues
+                    QueueFigures(key.decode(), running, waiting, later, served.get(key.decode(), 0))
+                    for key, running, waiting, later in queues
                 ),
                 key=lambda queue: queue_name(queue.key),
             ),
@@ -110,11 +110,13 @@ class Reader:
 
     async def known_queues(self) -> list[str]:
         """The keys of every queue that was seen."""
-        return sorted(key.decode() for key in await self.redis.smembers(KEYS["queues"]))
+        members: set[bytes] = await self.redis.smembers(KEYS["queues"])  # type: ignore[misc]
+        return sorted(key.decode() for key in members)
 
     async def known_tasks(self) -> dict[str, dict[str, Any]]:
         """Every task a worker announced: name -> `{"queue", "serializer"}`."""
-        return {name.decode(): json.loads(about) for name, about in (await self.redis.hgetall(KEYS["tasks"])).items()}
+        announced: dict[bytes, bytes] = await self.redis.hgetall(KEYS["tasks"])  # type: ignore[misc]
+        return {name.decode(): json.loads(about) for name, about in announced.items()}
 
     async def jobs(
         self,
@@ -218,6 +220,15 @@ class Reader:
         failures, retries = read_history(history)
         answer = as_json(outcome["r"]) if outcome and outcome["s"] else None
         return job, failures, timeline(job, failures, retries), answer
+
+    async def job_json(self, job_id: str) -> dict[str, Any]:
+        """One job as the API shows it, with `failures`, `timeline` and `result`. Raises JobNotFound."""
+        job, failures, steps, result = await self.job(job_id)
+        return job.to_json() | {
+            "failures": [failure.to_json() for failure in failures],
+            "timeline": steps,
+            "result": result,
+        }
 
     async def workers(self) -> list[dict[str, Any]]:
         """The workers whose lease runs, each with what it says of itself."""

@@ -17,7 +17,7 @@ from workers.keys import queue_key
 
 @dataclass(frozen=True, slots=True)
 class Backoff:
-    """Seconds to wait before the next attempt: exponential with full jitter, after AWS's "Exponential Backoff and Jitter".
+    """Seconds to wait before the next attempt: exponential with equal jitter (AWS, "Exponential Backoff and Jitter").
 
     Half of the wait is fixed, so that a retry never comes at once; the other half is random.
     """

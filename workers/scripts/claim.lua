@@ -19,7 +19,7 @@ local function claim(id, queue, score, record)
   local task = record[5]
   if state ~= 'queued' and state ~= 'scheduled' and state ~= 'processing' then
     -- A plain arq client enqueued it; an ended job of the same id gives way.
-    if state then forget(id) end
+    if state then forget(id, 'replaced') end
     claims, lost, task = 1, 0, pickled_task(payload)
     call('HSET', KEY.job .. id, 'created_at', score)
   end

@@ -3,9 +3,7 @@
 -- Returns 1, or 0 when it is not in the failed list.
 local id = ARGV[1]
 if not call('ZSCORE', KEY.failed, id) then return 0 end
-local record = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
-forget(id)
+forget(id, 'asked')
 -- A plain arq client may have put a new job of this id into a queue meanwhile: that one stays.
 if call('EXISTS', KEY.payload .. id) == 0 then call('DEL', KEY.result .. id, KEY.tries .. id) end
-emit(id, 'deleted', record[1], record[2], record[3])
 return 1

@@ -14,7 +14,7 @@ for i = 1, #ARGV, 6 do
   local id, queue, task, payload = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
   local delay, expires = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
   local state = delay > 0 and 'scheduled' or 'queued'
-  forget(id)
+  forget(id, 'replaced')
   call('SET', KEY.payload .. id, payload, 'PX', delay + expires)
   call('ZADD', queue, now + delay, id)
   call('HSET', KEY.job .. id, 'queue', queue, 'task', task, 'state', state, 'attempts', 0, 'created_at', now)

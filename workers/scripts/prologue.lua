@@ -17,12 +17,15 @@ local function remember(id, entry)
   call('LTRIM', KEY.history .. id, 0, LIMIT.history - 1)
 end
 
--- Everything of ours about a job that ended, gone.
-local function forget(id)
-  call('DEL', KEY.job .. id, KEY.kept .. id, KEY.history .. id)
-  call('ZREM', KEY.failed, id)
+-- Everything of ours about a job that ended, gone. Who watches the failed list is told why one left it.
+local function forget(id, reason)
+  if call('ZREM', KEY.failed, id) == 1 then
+    local record = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
+    emit(id, 'deleted', record[1] or '', record[2], record[3] or 0, 'reason', reason)
+  end
   call('ZREM', KEY.succeeded, id)
   call('ZREM', KEY.cancelled, id)
+  call('DEL', KEY.job .. id, KEY.kept .. id, KEY.history .. id)
 end
 
 -- An index of ended jobs, held to its bound; the oldest leave, a few at a time.
@@ -30,7 +33,7 @@ local function keep(index, id, limit)
   call('ZADD', index, now, id)
   local over = call('ZCARD', index) - limit
   if over > 0 then
-    for _, oldest in ipairs(call('ZRANGE', index, 0, math.min(over, 100) - 1)) do forget(oldest) end
+    for _, oldest in ipairs(call('ZRANGE', index, 0, math.min(over, 100) - 1)) do forget(oldest, 'trimmed') end
   end
 end
 

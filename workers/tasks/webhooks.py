@@ -63,9 +63,7 @@ async def deliver_webhook(
                 raise failure
             raise Retry(defer=min(wait_s, LONGEST_RETRY_AFTER_S)) from failure
         if response.status < 400:
-            said = (
-                f"{response.status} to {response.headers.get('Location')!r}: redirects are not followed; use that URL"
-            )
+            said = f"{response.status} to {response.headers.get('Location')!r}: not followed; use that URL"
         raise DeliveryRefused(said)
 
 
@@ -77,9 +75,7 @@ def sign(settings: Settings, message_id: str, body: str) -> dict[str, str]:
         try:
             signer = Webhook(settings.webhook_secret.get_secret_value())
         except Exception as error:  # its base64 and its emptiness errors share no class
-            raise InvalidWebhook(
-                "ARQLIGHT_WEBHOOK_SECRET is not a Standard Webhooks secret (whsec_ + base64)"
-            ) from error
+            raise InvalidWebhook("ARQLIGHT_WEBHOOK_SECRET must be whsec_ and base64") from error
         headers["webhook-signature"] = signer.sign(message_id, now, body)
     return headers
 

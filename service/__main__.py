@@ -1,0 +1,5 @@
+"""`python -m service`: the `arqlight` command."""
+
+from service.cli import main
+
+main()

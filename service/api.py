@@ -1,0 +1,141 @@
+"""REST, under `/api/v1`. What comes in is checked by `requests.py`; what goes out is `Job.to_json` and the like."""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+from arq.jobs import SerializationError
+
+from service.parts import JOURNAL, READER
+from service.problems import Problem
+from service.requests import JobRequest, parse_body, parse_list_query, resolve_jobs
+from workers.keys import queue_key
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/api/v1/stats")
+async def stats(request: web.Request) -> web.Response:
+    """The figures, of one instant."""
+    return web.json_response((await request.app[READER].overview()).stats())
+
+
+@routes.get("/api/v1/jobs")
+async def list_jobs(request: web.Request) -> web.Response:
+    """`?state=&queue=&task=&q=&limit=&cursor=`: `{"items": [job], "next"}`."""
+    query = parse_list_query(request, "state", "queue", "task", "q", "limit", "cursor")
+    jobs, following = await request.app[READER].jobs(
+        state=query.state,
+        queue=await _queue(request, query.queue),
+        task=query.task,
+        text=query.q,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return web.json_response({"items": [job.to_json() for job in jobs], "next": following})
+
+
+@routes.post("/api/v1/jobs")
+async def enqueue(request: web.Request) -> web.Response:
+    """One job: 201 with it and its `Location`. `{"jobs": [...]}`: all of them or none, 201 with their ids."""
+    body = await parse_body(request)
+    asked = body if isinstance(body, list) else [body]
+    jobs = await resolve_jobs(request.app[READER], asked)
+    try:
+        ids = await request.app[JOURNAL].enqueue(jobs)
+    except SerializationError as error:
+        raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
+    if isinstance(body, JobRequest):
+        shown = await request.app[READER].job_json(ids[0])
+        location = f"/api/v1/jobs/{quote(ids[0], safe='')}"
+        return web.json_response(shown, status=201, headers={"Location": location})
+    return web.json_response({"ids": ids}, status=201)
+
+
+@routes.get("/api/v1/jobs/{id}")
+async def one_job(request: web.Request) -> web.Response:
+    """The job, with `failures` (newest first), `timeline` and `result`."""
+    return web.json_response(await request.app[READER].job_json(_id(request)))
+
+
+@routes.post("/api/v1/jobs/{id}/cancel")
+async def cancel(request: web.Request) -> web.Response:
+    """202: a waiting job is cancelled, a running one's worker was asked to abort it."""
+    job, *_ = await request.app[READER].job(_id(request))
+    if job.state == "processing" and not await _aborts(request, job.worker):
+        raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
+    cancelled = await request.app[JOURNAL].cancel(job.id, job.queue, job.task)
+    return web.json_response({"id": job.id, "state": "cancelled" if cancelled else "processing"}, status=202)
+
+
+@routes.get("/api/v1/failed")
+async def list_failed(request: web.Request) -> web.Response:
+    """`?queue=&task=&q=&limit=&cursor=`: failed jobs, newest first, each with error, trace and fingerprint."""
+    query = parse_list_query(request, "queue", "task", "q", "limit", "cursor")
+    items, following = await request.app[READER].failed(
+        queue=await _queue(request, query.queue),
+        task=query.task,
+        text=query.q,
+        limit=query.limit,
+        cursor=query.cursor,
+    )
+    return web.json_response({"items": items, "next": following})
+
+
+@routes.get("/api/v1/failed/{id}")
+async def one_failed(request: web.Request) -> web.Response:
+    """One job of the failed list, as the list shows it."""
+    found = await request.app[READER].failed_by_id([_id(request)])
+    if not found:
+        raise Problem(404, f"no job with id {_id(request)!r} is in the failed list")
+    return web.json_response(found[0])
+
+
+@routes.post("/api/v1/failed/{id}/retry")
+async def retry(request: web.Request) -> web.Response:
+    """Back into its queue with 0 attempts: 200 with the job."""
+    job_id = _id(request)
+    await request.app[JOURNAL].retry(job_id)
+    # A worker may have taken it already: the answer says what the retry made of it.
+    shown = await request.app[READER].job_json(job_id)
+    return web.json_response(shown | {"state": "queued", "attempts": 0, "worker": None, "started_at": None})
+
+
+@routes.delete("/api/v1/failed/{id}")
+async def delete(request: web.Request) -> web.Response:
+    """Gone for good: 204."""
+    await request.app[JOURNAL].delete(_id(request))
+    return web.Response(status=204)
+
+
+@routes.get("/api/v1/queues")
+async def queues(request: web.Request) -> web.Response:
+    """Every queue that was seen, with what is in it."""
+    overview = await request.app[READER].overview()
+    return web.json_response({"items": [queue.to_json() for queue in overview.queues]})
+
+
+@routes.get("/api/v1/workers")
+async def workers(request: web.Request) -> web.Response:
+    """Every live worker."""
+    return web.json_response({"items": await request.app[READER].workers()})
+
+
+async def _queue(request: web.Request, name: str | None) -> str | None:
+    return queue_key(name, frozenset(await request.app[READER].known_queues())) if name else None
+
+
+async def _aborts(request: web.Request, worker: str | None) -> bool:
+    known: dict[str, Any] = {about["id"]: about for about in await request.app[READER].workers()}
+    # A plain arq worker tells nothing of itself: it is asked, and may obey.
+    return worker not in known or known[worker]["aborts"]
+
+
+def _id(request: web.Request) -> str:
+    job_id = request.match_info["id"]
+    try:
+        job_id.encode()
+    except UnicodeEncodeError:
+        raise Problem(404, f"no job has the id {json.dumps(job_id)}: it is not valid UTF-8") from None
+    return job_id

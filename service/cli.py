@@ -1,0 +1,209 @@
+"""`arqlight …`: the commands. Each setting is an environment variable and a flag; `--help` names both."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+from aiohttp import web
+from arq.utils import import_string
+from pydantic import ValidationError
+from pydantic_core import PydanticUndefined
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.guard import refuse_public_bind
+from service.problems import Problem
+from workers.errors import ArqlightError, ServerUnreachable, SettingsError
+from workers.journal import Journal
+from workers.settings import Settings, load_settings
+from workers.worker import VERSION, create_worker
+
+BUNDLED = "workers.tasks.WorkerSettings"
+_EXIT_USAGE, _EXIT_FAILED = 2, 1
+
+
+def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A flag for every setting. What is given is put into the environment, so that child processes see it too."""
+    for name, field in reversed(list(Settings.model_fields.items())):
+        default = "" if field.default in (None, PydanticUndefined) else f" Default: {field.default}."
+        command = click.option(
+            f"--{name.replace('_', '-')}",
+            name,
+            expose_value=False,
+            callback=_to_environment,
+            help=f"{field.description}{default} [env: ARQLIGHT_{name.upper()}]",
+        )(command)
+    return command
+
+
+def _to_environment(_: click.Context, option: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        os.environ[f"ARQLIGHT_{str(option.name).upper()}"] = value
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
+@click.version_option(VERSION, "-V", "--version", prog_name="arqlight")
+def cli() -> None:
+    """Live background jobs for arq: worker, feed and page."""
+
+
+@cli.command()
+@click.argument("worker_settings", required=False)
+@click.option("--demo", is_flag=True, help="Add a mail sink, a webhook receiver that fails now and then, and jobs.")
+@settings_options
+def up(worker_settings: str | None, demo: bool) -> None:
+    """All of it: an embedded Valkey, the service and a worker, until Ctrl-C."""
+    from service.up import run_up
+
+    settings = load_settings()
+    refuse_public_bind(settings.host)
+    sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
+
+
+@cli.command()
+@click.option("--exit-with-parent", is_flag=True, hidden=True)
+@settings_options
+def server(exit_with_parent: bool) -> None:
+    """The service: page, API and feed."""
+    from service.app import create_app
+    from service.parent import watch_parent
+
+    settings = load_settings()
+    refuse_public_bind(settings.host)
+    if exit_with_parent:
+        watch_parent()
+    _log(logging.INFO)
+    web.run_app(
+        create_app(settings), host=settings.host, port=settings.port, print=_announce, access_log=None,
+        shutdown_timeout=5,
+    )  # fmt: skip
+
+
+@cli.command()
+@click.argument("worker_settings", default=BUNDLED)
+@click.option("--queues", help="Lanes to take from, first ones first, e.g. high,default. Default: what the class says.")
+@click.option("--burst", is_flag=True, help="Exit when the queues are empty.")
+@click.option("--exit-with-parent", is_flag=True, hidden=True)
+@settings_options
+def worker(worker_settings: str, queues: str | None, burst: bool, exit_with_parent: bool) -> None:
+    """Run jobs: the bundled tasks, or those of an arq application's `module.WorkerSettings`, unchanged."""
+    from service.parent import watch_parent
+
+    sys.path.append(os.getcwd())  # as the arq command does
+    settings = load_settings()
+    try:
+        settings_class = import_string(worker_settings)
+    except (ImportError, AttributeError) as error:
+        raise click.UsageError(f"worker settings {worker_settings!r} cannot be imported: {error}") from error
+    if exit_with_parent:
+        watch_parent()
+    _log(logging.INFO)
+    lanes = [name.strip() for name in (queues or "").split(",") if name.strip()]
+    asyncio.set_event_loop(asyncio.new_event_loop())
+    overrides = {"burst": True} if burst else {}
+    create_worker(settings_class, settings, queues=lanes, **overrides).run()
+
+
+@cli.command(hidden=True)
+@click.option("--exit-with-parent", is_flag=True, hidden=True)
+def demo(exit_with_parent: bool) -> None:
+    """The demo's own process, started by `arqlight up --demo`."""
+    from service.demo import main as run
+    from service.parent import watch_parent
+
+    if exit_with_parent:
+        watch_parent()
+    run()
+
+
+@cli.command()
+@click.argument("task")
+@click.argument("arguments", nargs=-1)
+@click.option("--queue", help="Lane. Default: the task's own.")
+@click.option("--delay-s", type=click.FloatRange(min=0), default=0.0, help="Seconds until it may run.")
+@click.option("--id", "job_id", help="The job's id; one that is taken is refused.")
+@click.option("--redis-url", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
+@click.option("--data-dir", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
+def enqueue(task: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, job_id: str | None) -> None:
+    """Enqueue a job: `arqlight enqueue send_email to=ada@example.org template=two_factor code=123456`.
+
+    An argument with "=" is passed by name. Values are read as JSON where they are JSON, else as text.
+    """
+    args, kwargs = read_arguments(arguments)
+    click.echo(asyncio.run(_enqueue(task, args, kwargs, queue, delay_s, job_id)))
+
+
+def read_arguments(arguments: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+    """The command line's arguments as a job's."""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if equals and name.isidentifier():
+            kwargs[name] = _read_value(value)
+        else:
+            args.append(_read_value(argument))
+    return args, kwargs
+
+
+def _read_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def _enqueue(
+    task: str, args: list[Any], kwargs: dict[str, Any], queue: str | None, delay_s: float, job_id: str | None
+) -> str:
+    from service.requests import JobRequest, resolve_jobs
+    from workers.reading import Reader
+
+    settings = load_settings()
+    redis = Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3)
+    try:
+        asked = JobRequest(task=task, args=args, kwargs=kwargs, queue=queue, delay_s=delay_s, id=job_id)
+        jobs = await resolve_jobs(Reader(redis, settings), [asked])
+        return (await Journal(redis, settings).enqueue(jobs))[0]
+    except (Problem, ValidationError) as error:
+        raise click.UsageError(str(error)) from error
+    except RedisError as error:
+        raise ServerUnreachable(
+            f"no Redis or Valkey answers at {_without_password(settings.resolved_redis_url())}: {error}; "
+            "start one with `arqlight up`, or set ARQLIGHT_REDIS_URL"
+        ) from error
+    finally:
+        await redis.aclose()
+
+
+def _without_password(url: str) -> str:
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
+def _announce(text: str) -> None:
+    click.echo(text.replace("======== Running on ", "arqlight is at ").split(" ========")[0])
+
+
+def _log(level: int) -> None:
+    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+
+
+def main() -> None:
+    """The entry point: an error of ours is one line, exit code 2 for bad input and 1 for what is out of reach."""
+    try:
+        cli()
+    except SettingsError as error:
+        click.echo(f"arqlight: {error}", err=True)
+        sys.exit(_EXIT_USAGE)
+    except ServerUnreachable as error:
+        click.echo(f"arqlight: {error}", err=True)
+        sys.exit(_EXIT_FAILED)
+    except ArqlightError as error:
+        click.echo(f"arqlight: {error}", err=True)
+        sys.exit(_EXIT_USAGE)

@@ -1,0 +1,217 @@
+"""The feed: one reader of the event stream for all subscribers of this process.
+
+Once a tick, at most ten times a second and only when something happened, it reads the events since the last tick and
+the truth of what is subscribed, encodes each frame once, and hands the tick to every subscriber.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from service.cursors import START, place
+from service.standing import standing
+from service.subscriber import Subscriber
+from workers.errors import JobNotFound
+from workers.keys import KEYS, queue_name
+from workers.plain import iso
+from workers.reading import Overview, Reader
+from workers.settings import Settings
+
+logger = logging.getLogger("arqlight.feed")
+TICK_S = 0.1
+# Plain arq clients and workers write no events: what they change is found by looking, as long as someone watches.
+LOOK_MS = 500
+PAGE = 1_000
+MOST_EVENTS_A_TICK = 10_000
+FAILED_ROWS = 20
+
+PLAIN_TOPICS = ("counts", "active", "failed", "events", "workers")
+NAMED_TOPICS = ("queue:", "job:")
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One transition, encoded: `frame` is what a subscriber of `events` gets."""
+
+    cursor: str
+    job: str
+    frame: str
+    touches_failed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """What happened since the last tick: the events, and a frame for each topic that changed."""
+
+    cursor: str
+    events: list[Event]
+    changes: dict[str, str]
+
+
+class Feed:
+    """Reads the stream and the truth; subscribers come and go."""
+
+    def __init__(self, redis: Redis, reader: Reader, settings: Settings) -> None:
+        self._redis = redis
+        self._reader = reader
+        self._keep_events = settings.keep_events
+        self._subscribers: set[Subscriber] = set()
+        self._somebody = asyncio.Event()
+        self._position = START
+        self._told: dict[str, str] = {}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Read the stream while the body runs."""
+        task = asyncio.create_task(self._run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    @contextlib.asynccontextmanager
+    async def attached(self, subscriber: Subscriber) -> AsyncIterator[None]:
+        """Hand ticks to `subscriber` while the body runs."""
+        if not self._subscribers:
+            self._position = await self.last_cursor()
+            self._told.clear()
+        self._subscribers.add(subscriber)
+        self._somebody.set()
+        try:
+            yield
+        finally:
+            self._subscribers.discard(subscriber)
+            if not self._subscribers:
+                self._somebody.clear()
+
+    @property
+    def subscribers(self) -> int:
+        """How many are attached."""
+        return len(self._subscribers)
+
+    async def last_cursor(self) -> str:
+        """The place of the newest event."""
+        newest = await self._redis.xrevrange(KEYS["events"], count=1)
+        return newest[0][0].decode() if newest else START
+
+    async def can_resume(self, cursor: str) -> bool:
+        """Whether the stream still has everything after `cursor`."""
+        wanted = place(cursor)
+        if wanted > place(await self.last_cursor()):
+            return False  # of another server, or of a stream that is gone
+        oldest = await self._redis.xrange(KEYS["events"], count=1)
+        if not oldest or wanted >= place(oldest[0][0].decode()):
+            return True
+        return bool(await self._redis.xlen(KEYS["events"]) < self._keep_events)
+
+    async def events_after(self, cursor: str, count: int = PAGE) -> list[Event]:
+        """The events behind `cursor`, oldest first."""
+        entries = await self._redis.xrange(KEYS["events"], min=f"({cursor}", count=count)
+        return [_event(entry_id.decode(), fields) for entry_id, fields in entries]
+
+    async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
+        """The truth of `topics` now, and the cursor it stands at."""
+        overview = await self._reader.overview()
+        return overview.cursor, [(topic, await self._read(topic, overview)) for topic in topics]
+
+    async def failed_changes(self, touched: list[str]) -> dict[str, Any]:
+        """What became of the jobs `touched` in the failed list: `{"added": [job], "removed": [id]}`."""
+        added = await self._reader.failed_by_id(touched)
+        there = {job["id"] for job in added}
+        return {"added": added, "removed": [job_id for job_id in touched if job_id not in there]}
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._somebody.wait()
+            begun = loop.time()
+            try:
+                events = await self._next_events()
+                tick = await self._make_tick(events)
+            except RedisError as error:
+                logger.warning("the feed waits for the server: %s", error)
+                await asyncio.sleep(1)
+                continue
+            if tick.events or tick.changes:
+                for subscriber in list(self._subscribers):
+                    subscriber.offer(tick)
+            await asyncio.sleep(max(0.0, begun + TICK_S - loop.time()))
+
+    async def _next_events(self) -> list[Event]:
+        """Events as soon as there are some; none when it is time to look."""
+        events = await self.events_after(self._position, MOST_EVENTS_A_TICK)
+        if events:
+            return events
+        await self._redis.xread({KEYS["events"]: self._position}, count=1, block=LOOK_MS)
+        return await self.events_after(self._position, MOST_EVENTS_A_TICK)
+
+    async def _make_tick(self, events: list[Event]) -> Tick:
+        cursor = events[-1].cursor if events else self._position
+        wanted = {topic for subscriber in self._subscribers for topic in subscriber.topics}
+        changes: dict[str, str] = {}
+        overview = await self._reader.overview()
+        moved = {event.job for event in events}
+        for topic in wanted - {"failed", "events"}:
+            if topic.startswith("job:") and topic.removeprefix("job:") not in moved:
+                continue
+            data = await self._read(topic, overview)
+            # The cursor inside the figures moves with every event: it alone is no change.
+            told = json.dumps({**data, "cursor": None} if topic == "counts" else data)
+            if self._told.get(topic) != told:
+                self._told[topic] = told
+                changes[topic] = frame("change", topic, data, cursor)
+        self._told = {topic: told for topic, told in self._told.items() if topic in wanted}
+        touched = list(dict.fromkeys(event.job for event in events if event.touches_failed))
+        if touched and "failed" in wanted:
+            changes["failed"] = frame("change", "failed", await self.failed_changes(touched), cursor)
+        self._position = cursor
+        return Tick(cursor, events, changes)
+
+    async def _read(self, topic: str, overview: Overview) -> Any:
+        kind, _, name = topic.partition(":")
+        if kind == "counts":
+            stats = overview.stats()
+            return stats | {"standing": standing(stats)}
+        if kind == "active":
+            return [job.to_json() for job in overview.active]
+        if kind == "failed":
+            return (await self._reader.failed(limit=FAILED_ROWS))[0]
+        if kind == "workers":
+            return await self._reader.workers()
+        if kind == "queue":
+            figures = (queue.to_json() for queue in overview.queues)
+            return next((queue for queue in figures if queue["queue"] == name), None)
+        if kind == "job":
+            try:
+                return await self._reader.job_json(name)
+            except JobNotFound:
+                return None
+        return []  # the events up to here are the past: a snapshot of them is empty
+
+
+def frame(kind: str, topic: str, data: Any, cursor: str) -> str:
+    """A snapshot or a change, encoded."""
+    return json.dumps({"type": kind, "topic": topic, "data": data, "cursor": cursor})
+
+
+def _event(cursor: str, fields: dict[bytes, bytes]) -> Event:
+    told: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+    job, state = told["job"], told["state"]
+    shown = {
+        "type": "event",
+        **told,
+        "queue": queue_name(told["queue"]),
+        "attempt": int(told["attempt"]),
+        "at": iso(place(cursor)[0]),
+        "cursor": cursor,
+    }
+    touches_failed = state in ("failed", "deleted") or told.get("reason") == "retried"
+    return Event(cursor, job, json.dumps(shown), touches_failed)

@@ -1,0 +1,87 @@
+"""Errors as answers: RFC 9457 problem details for programmes, a page for people."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
+
+from workers.errors import CursorInvalid, JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
+
+logger = logging.getLogger("arqlight.service")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_STATUS: dict[type[Exception], int] = {
+    JobNotFound: 404,
+    JobExists: 409,
+    JobNotRetryable: 409,
+    JobNotCancellable: 409,
+    CursorInvalid: 400,
+}
+
+
+class Problem(Exception):
+    """An answer that says what was wrong with a request; `extra` are further members of the problem."""
+
+    def __init__(self, status: int, detail: str, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.extra = extra
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what a handler raises into an answer; nothing unexpected leaves the service without a line in the log."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _answer(request, problem)
+    except tuple(_STATUS) as error:
+        return _answer(request, Problem(_STATUS[type(error)], str(error)))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _answer(request, Problem(error.status, _say(request, error)), allow)
+    except (ConnectionError, TimeoutError) as error:
+        return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
+    except RedisError as error:
+        logger.exception("%s %s: the server refused", request.method, request.path)
+        return _answer(request, Problem(503, f"the Redis or Valkey server refused: {error}"))
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
+        return _answer(request, Problem(500, "an error of ours; the service's log has the stack trace"))
+
+
+def _say(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return f"the body is larger than {request.client_max_size} bytes (ARQLIGHT_MAX_BODY_BYTES); send less"
+    if error.status == 404:
+        return f"nothing is at {request.path}"
+    if error.status == 405:
+        return f"{request.method} is not for {request.path}; allowed: {error.headers.get('Allow', 'nothing')}"
+    return error.text or error.reason
+
+
+def _answer(request: web.Request, problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
+    title = HTTPStatus(problem.status).phrase
+    if "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/"):
+        page = {"title": title, "status": problem.status, "detail": problem.detail}
+        response = aiohttp_jinja2.render_template("problem.html", request, page, status=problem.status)
+        response.headers.update(headers or {})
+        return response
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.path,
+        **problem.extra,
+    }
+    return web.Response(
+        status=problem.status, text=json.dumps(body), content_type="application/problem+json", headers=headers
+    )

@@ -1,0 +1,134 @@
+"""What the API takes: bodies and queries, checked, with an answer that names the field and the reason."""
+
+import inspect
+import json
+from typing import Annotated, Any
+
+from aiohttp import web
+from multidict import MultiMapping
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from service.problems import Problem
+from workers.job import State
+from workers.journal import NewJob
+from workers.keys import queue_key
+from workers.reading import Reader
+from workers.tasks import TASKS
+
+MOST_JOBS = 10_000
+LONGEST_DELAY_S = 10 * 366 * 24 * 3600
+
+
+def _clean_id(text: str) -> str:
+    """Ids are shown, linked and stored: any characters but those that cannot be."""
+    if not text.isprintable():
+        raise ValueError("it holds control characters or text that is not valid Unicode")
+    return text
+
+
+JobId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean_id)]
+Name = Annotated[str, Field(min_length=1, max_length=200)]
+
+
+class JobRequest(BaseModel):
+    """A job to enqueue."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    task: Name
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")] | None = None
+    delay_s: float = Field(0, ge=0, le=LONGEST_DELAY_S)
+    id: JobId | None = None
+
+
+class JobsRequest(BaseModel):
+    """Many jobs: all are enqueued, or none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    jobs: list[JobRequest] = Field(min_length=1, max_length=MOST_JOBS)
+
+
+class ListQuery(BaseModel):
+    """The query of a list."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    state: State | None = None
+    queue: Name | None = None
+    task: Name | None = None
+    q: Annotated[str, Field(max_length=200)] | None = None
+    limit: int = Field(50, ge=1, le=500)
+    cursor: str | None = None
+
+
+async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:
+    """The body of an enqueue. Raises Problem: 400 for what is not JSON, 422 for JSON that is not a job."""
+    raw = await request.read()
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise Problem(400, f"the body is not JSON: {error}") from error
+    try:
+        if isinstance(body, dict) and "jobs" in body:
+            return JobsRequest.model_validate(body).jobs
+        return JobRequest.model_validate(body)
+    except ValidationError as error:
+        raise _problem(error, 422) from error
+
+
+def parse_list_query(request: web.Request, *names: str) -> ListQuery:
+    """The query of a list, of which only `names` are known. Raises Problem 400."""
+    query: MultiMapping[str] = request.query
+    unknown = sorted(set(query) - set(names) - {"connection"})
+    if unknown:
+        raise Problem(400, f"unknown parameter {unknown[0]!r}; there are {', '.join(names)}")
+    if query.get("connection", "default") != "default":
+        raise Problem(404, f"no connection {query['connection']!r}; there is default")
+    try:
+        return ListQuery.model_validate({name: query[name] for name in names if query.get(name)})
+    except ValidationError as error:
+        raise _problem(error, 400) from error
+
+
+async def resolve_jobs(reader: Reader, asked: list[JobRequest]) -> list[NewJob]:
+    """Jobs for the journal: each task known to a worker or bundled, each queue a real one. Raises Problem 422."""
+    announced = await reader.known_tasks()
+    queues = frozenset(await reader.known_queues())
+    bundled = {task.name: task for task in TASKS}
+    jobs = []
+    for place, job in enumerate(asked):
+        where = f"jobs[{place}]: " if len(asked) > 1 else ""
+        about = announced.get(job.task) or (
+            {"queue": bundled[job.task].queue, "serializer": "pickle"} if job.task in bundled else None
+        )
+        if about is None:
+            known = ", ".join(sorted({*announced, *bundled}))
+            raise Problem(422, f"{where}no worker has announced a task {job.task!r}; known: {known}", field="task")
+        if about["serializer"] != "pickle":
+            raise Problem(
+                422, f"{where}task {job.task!r} reads a serializer of its own; enqueue it from your application"
+            )
+        if job.queue and ":" in job.queue and job.queue not in queues:
+            raise Problem(422, f"{where}queue {job.queue!r} was never seen; lanes are named without ':'", field="queue")
+        if job.task in bundled:
+            _check_arguments(where, job, bundled[job.task].coroutine)
+        queue = queue_key(job.queue, queues) if job.queue else about["queue"]
+        jobs.append(NewJob(job.task, queue, job.args, job.kwargs, job.id, round(job.delay_s * 1000)))
+    return jobs
+
+
+def _check_arguments(where: str, job: JobRequest, coroutine: Any) -> None:
+    """Arguments that can never fit are refused now, not when a worker picks the job up."""
+    try:
+        inspect.signature(coroutine).bind({}, *job.args, **job.kwargs)
+    except TypeError as error:
+        raise Problem(422, f"{where}task {job.task!r}: {error}", field="args") from error
+
+
+def _problem(error: ValidationError, status: int) -> Problem:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "body"
+    return Problem(status, f"{field}: {first['msg'].removeprefix('Value error, ')}", field=field)

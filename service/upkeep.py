@@ -1,0 +1,69 @@
+"""What the service does beside answering: it finds queues it has not seen, and rescues when no worker is left to."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+
+from aiohttp import web
+from redis.exceptions import RedisError
+
+from service.parts import JOURNAL, REDIS
+from workers.doorbell import Doorbell, allow_notifications
+from workers.keys import DEFAULT_QUEUE, is_queue_key
+from workers.liveness import BEAT_S
+
+logger = logging.getLogger("arqlight.upkeep")
+
+
+async def keep_up(app: web.Application) -> AsyncIterator[None]:
+    """Own the tasks of this module while the application runs."""
+    tasks = [asyncio.create_task(find_queues(app)), asyncio.create_task(rescue(app))]
+    yield
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def find_queues(app: web.Application) -> None:
+    """Make queues known that plain arq clients put jobs into: those there at the start, then each as it grows."""
+    known: set[str] = set()
+    fresh: asyncio.Queue[str] = asyncio.Queue(maxsize=1000)
+
+    def ring(key: str) -> None:
+        if key not in known and is_queue_key(key) and not fresh.full():
+            known.add(key)
+            fresh.put_nowait(key)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(Doorbell(app[REDIS], ring).listen())
+        group.create_task(_scan(app, ring))
+        while True:
+            key = await fresh.get()
+            try:
+                await app[JOURNAL].announce_queues([key])
+            except RedisError as error:
+                logger.warning("queue %s not noted yet: %s", key, error)
+                known.discard(key)
+
+
+async def _scan(app: web.Application, ring: Callable[[str], None]) -> None:
+    while True:
+        try:
+            await allow_notifications(app[REDIS])
+            ring(DEFAULT_QUEUE)
+            async for key in app[REDIS].scan_iter(match=f"{DEFAULT_QUEUE}*", count=1000, _type="zset"):
+                ring(key.decode())
+            return
+        except RedisError as error:
+            logger.warning("the server's queues could not be read yet: %s", error)
+            await asyncio.sleep(BEAT_S)
+
+
+async def rescue(app: web.Application) -> None:
+    """Return the jobs of dead workers, so that the page tells the truth also when the last worker died."""
+    while True:
+        await asyncio.sleep(BEAT_S)
+        try:
+            await app[JOURNAL].rescue()
+        except RedisError as error:
+            logger.warning("dead workers could not be looked for: %s", error)
