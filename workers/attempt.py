@@ -18,6 +18,7 @@ from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 from workers.errors import WorkerLost
 from workers.failures import describe_failure
 from workers.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
+from workers.plain import MASK, is_secret
 
 if TYPE_CHECKING:
     from workers.worker import Worker
@@ -101,7 +102,8 @@ class Attempt:
         timeout_s = self.worker.job_timeout_s if function.timeout_s is None else function.timeout_s
         waited_s = (self.started_ms - self.enqueued_ms) / 1000
         again = f" try={self.number}" if self.number > 1 else ""
-        logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, self.kwargs), again)
+        shown = {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
+        logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, shown), again)
         try:
             async with asyncio.timeout(timeout_s) as limit:
                 return await function.coroutine(self.context, *self.args, **self.kwargs)

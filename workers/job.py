@@ -11,6 +11,7 @@ from workers.plain import as_json, iso
 
 State = Literal["scheduled", "queued", "processing", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("processing", "queued", "scheduled", "failed", "succeeded", "cancelled")
+LONGEST_SUMMARY = 100
 UNKNOWN_TASK = "(task not readable)"
 
 
@@ -67,6 +68,14 @@ class Arguments:
     enqueued_ms: int | None = None
     problem: str | None = None
 
+    def summary(self) -> str:
+        """The arguments as one short line, as a call would write them."""
+        if self.problem:
+            return ""
+        shown = [repr(arg) for arg in self.args] + [f"{name}={value!r}" for name, value in self.kwargs.items()]
+        line = " ".join(", ".join(shown).split())
+        return line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…"
+
 
 def read_arguments(payload: bytes | None) -> Arguments:
     """arq's bytes ({'t', 'f', 'a', 'k', 'et'}, see `arq.jobs.serialize_job`) as plain values; never raises."""
@@ -121,6 +130,7 @@ class Job:
             "args": self.arguments.args,
             "kwargs": self.arguments.kwargs,
             "arguments_problem": self.arguments.problem,
+            "summary": self.arguments.summary(),
         }
         if self.state == "failed":
             shown |= {
@@ -194,7 +204,7 @@ def timeline(job: Job, failures: list[Failure], retries: list[int]) -> list[dict
     for failure in failures:
         if failure.started_ms:
             steps.append((failure.started_ms, "started", failure.attempt, failure.worker, None))
-        steps.append((failure.at_ms, "attempt failed", failure.attempt, failure.worker, failure.error))
+        steps.append((failure.at_ms, "failed", failure.attempt, failure.worker, failure.error))
     steps += [(at, "retried by hand", None, None, None) for at in retries]
     told = {failure.started_ms for failure in failures}
     if job.started_ms is not None and job.started_ms not in told and job.state in ("processing", "succeeded"):

@@ -1,0 +1,39 @@
+# The two commands of this project: `make up` and `make test`. Both set up everything they need, and are fast again.
+
+PYTHON ?= python3
+BIN := .venv/bin
+PORT ?= 8080
+export PORT
+
+.PHONY: up demo test check format browser clean
+
+up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
+	@exec $(BIN)/arqlight up $(ARGS)
+
+demo: .venv/.ready ## the same, with mail and webhooks that come and go
+	@exec $(BIN)/arqlight up --demo $(ARGS)
+
+test: .venv/.ready browser ## every test, in a real browser too
+	$(BIN)/pytest
+
+check: .venv/.ready ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: .venv/.ready
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+browser: .venv/.ready
+	@$(BIN)/python -m tests.browser
+
+.venv/.ready: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "arqlight needs Python 3.11 or newer; set PYTHON=")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/uv sync --quiet --locked --inexact
+	@touch $@
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,80 @@
+// What a person does with a row: look at its trace, copy it, retry, delete. Without this file the forms still work.
+
+const toast = document.querySelector(".toast");
+let toastTimer;
+
+export function say(text) {
+  toast.textContent = text;
+  toast.hidden = false;
+  clearTimeout(toastTimer);
+  toastTimer = setTimeout(() => (toast.hidden = true), 5_000);
+}
+
+async function act(form) {
+  const row = form.closest("tr, article");
+  const id = row.dataset.id ?? row.dataset.job;
+  const retry = form.dataset.action === "retry";
+  const address = `/api/v1/failed/${encodeURIComponent(id)}${retry ? "/retry" : ""}`;
+  const buttons = row.querySelectorAll("button");
+  buttons.forEach((button) => (button.disabled = true));
+  try {
+    const answer = await fetch(address, { method: retry ? "POST" : "DELETE" });
+    if (!answer.ok && answer.status !== 404) throw new Error((await answer.json()).detail);
+    say(answer.status === 404 ? "It left the failed list before." : retry ? "Back in its queue." : "Deleted for good.");
+    row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry } }));
+  } catch (error) {
+    say(`${retry ? "Not retried" : "Not deleted"}: ${error.message}`);
+    buttons.forEach((button) => (button.disabled = false));
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const form = event.target.closest("form[data-action]");
+  if (!form) return;
+  event.preventDefault();
+  act(form);
+});
+
+document.addEventListener("click", async (event) => {
+  const target = event.target;
+  if (target.closest(".keep")) target.closest("details").open = false;
+  if (target.closest(".copy")) {
+    const text = target.closest(".sheet").querySelector("pre").textContent;
+    try {
+      await navigator.clipboard.writeText(text);
+      say("Stack trace copied.");
+    } catch {
+      say("The browser does not allow copying here; select the text instead.");
+    }
+  }
+  // A tap opens the sheet, and a tap elsewhere closes it: touch screens have neither hover nor keyboard focus.
+  const trace = target.closest(".trace");
+  document.querySelectorAll(".trace.open").forEach((open) => open === trace || setOpen(open, false));
+  const button = target.closest(".error");
+  if (button) setOpen(trace, !trace.classList.contains("open"));
+  document.querySelectorAll("details.confirm[open]").forEach((open) => open.contains(target) || (open.open = false));
+});
+
+function setOpen(trace, open) {
+  trace.classList.toggle("open", open);
+  trace.classList.remove("shut");
+  trace.querySelector(".error").setAttribute("aria-expanded", String(open));
+}
+
+// WCAG 1.4.13: what hover or focus brought up can be put away without moving either.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  document.querySelectorAll("details.confirm[open]").forEach((open) => (open.open = false));
+  document.querySelectorAll(".trace").forEach((trace) => {
+    if (trace.matches(":hover, :focus-within, .open")) {
+      setOpen(trace, false);
+      trace.classList.add("shut");
+    }
+  });
+});
+for (const name of ["pointerout", "focusout"]) {
+  document.addEventListener(name, (event) => {
+    const trace = event.target.closest?.(".trace.shut");
+    if (trace && !trace.contains(event.relatedTarget)) trace.classList.remove("shut");
+  });
+}

@@ -1,0 +1,50 @@
+// The feed as a browser follows it: one WebSocket, resumed by cursor, reconnecting with back-off.
+
+const FIRST_PAUSE_MS = 500;
+const LONGEST_PAUSE_MS = 15_000;
+
+export class Feed extends EventTarget {
+  /** @param {string[]} topics  @param {string | null} cursor where the page's own data stands */
+  constructor(topics, cursor) {
+    super();
+    this.topics = topics;
+    this.cursor = cursor;
+    this.failures = 0;
+    this.connect();
+    // A laptop that wakes up, a network that returns: do not wait for the back-off.
+    addEventListener("online", () => this.hurry());
+    document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    const scheme = location.protocol === "https:" ? "wss:" : "ws:";
+    const socket = (this.socket = new WebSocket(`${scheme}//${location.host}/api/v1/feed`, "arqlight.v1"));
+    socket.onopen = () => {
+      this.failures = 0;
+      socket.send(JSON.stringify({ subscribe: this.topics, since: this.cursor }));
+      this.say("on");
+    };
+    socket.onmessage = (message) => {
+      const frame = JSON.parse(message.data);
+      if (frame.cursor) this.cursor = frame.cursor;
+      this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
+    };
+    socket.onclose = () => this.lost();
+  }
+
+  lost() {
+    const pause = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.failures++);
+    const wait = pause / 2 + Math.random() * (pause / 2);
+    this.say("lost", wait);
+    this.timer = setTimeout(() => this.connect(), wait);
+  }
+
+  hurry() {
+    if (this.socket.readyState === WebSocket.CLOSED) this.connect();
+  }
+
+  say(state, wait = 0) {
+    this.dispatchEvent(new CustomEvent("state", { detail: { state, wait } }));
+  }
+}

@@ -1,0 +1,94 @@
+// Fills the slots of rows that the server's own templates made.
+
+import { setTime } from "./times.js";
+
+const number = new Intl.NumberFormat("en");
+const LONGEST_LINE = 140;
+
+export const slot = (root, name) => root.querySelector(`[data-slot="${name}"]`);
+
+export function setText(element, text) {
+  if (element.textContent !== String(text)) element.textContent = text;
+}
+
+export function fillCounts(figures, stats) {
+  setText(slot(figures, "active"), number.format(stats.processing + stats.queued));
+  for (const name of ["processing", "queued", "scheduled", "failed", "active_queues", "workers"]) {
+    setText(slot(figures, name), number.format(stats[name]));
+  }
+  slot(figures, "later").hidden = !stats.scheduled;
+  slot(figures, "workers-s").hidden = stats.workers === 1;
+  slot(figures, "failed-card").classList.toggle("bad", stats.failed > 0);
+  const lanes = slot(figures, "lanes");
+  const names = stats.lanes.map((lane) => lane.queue);
+  if (names.join("\n") !== [...lanes.children].map((lane) => lane.textContent).join("\n")) {
+    lanes.replaceChildren(
+      ...names.map((name) => Object.assign(document.createElement("span"), { className: "lane", textContent: name })),
+    );
+  }
+}
+
+export function fillStanding(line, standing) {
+  line.className = `standing ${standing.level}`;
+  setText(slot(line, "text"), standing.text);
+  const command = slot(line, "command");
+  setText(command, standing.command ?? "");
+  command.hidden = !standing.command;
+}
+
+function newRow(template, job) {
+  const row = document.getElementById(template).content.querySelector("tr").cloneNode(true);
+  row.dataset.id = job.id;
+  slot(row, "task").href = `/jobs/${encodeURIComponent(job.id)}`;
+  return row;
+}
+
+function fillActive(row, job) {
+  const state = slot(row, "state");
+  state.className = `state ${job.state}`;
+  setText(state, job.state[0].toUpperCase() + job.state.slice(1));
+  for (const name of ["task", "summary", "queue", "attempts"]) setText(slot(row, name), job[name]);
+  setTime(slot(row, "created_at"), job.created_at);
+}
+
+function fillFailed(row, job) {
+  for (const name of ["task", "summary", "queue", "error", "connection", "driver", "attempts"]) setText(slot(row, name), job[name]);
+  const line = (job.message ?? "").split(/\s+/).join(" ").trim();
+  setText(slot(row, "message"), line.length > LONGEST_LINE ? `${line.slice(0, LONGEST_LINE - 1)}…` : line);
+  setText(slot(row, "trace"), job.trace || "No stack trace: the worker was lost.");
+  const repeats = slot(row, "repeats");
+  repeats.hidden = job.repeats < 2;
+  setText(repeats, `Same failure ${job.repeats} times in a row: a retry alone does not mend it`);
+  setTime(slot(row, "failed_at"), job.failed_at);
+  for (const form of row.querySelectorAll("form")) {
+    form.action = `/failed/${encodeURIComponent(job.id)}/${form.dataset.action}`;
+  }
+}
+
+const rowsById = (body) => new Map([...body.rows].map((row) => [row.dataset.id, row]));
+
+/** The active list, whole: rows that stay keep their element, so focus and selection survive. */
+export function showActive(body, jobs) {
+  const there = rowsById(body);
+  const rows = jobs.map((job) => {
+    const row = there.get(job.id) ?? newRow("active-row", job);
+    fillActive(row, job);
+    return row;
+  });
+  const kept = new Set(rows);
+  for (const row of [...body.rows]) if (!kept.has(row)) row.remove();
+  rows.forEach((row, place) => body.rows[place] === row || body.insertBefore(row, body.rows[place] ?? null));
+}
+
+/** The failed list: newest first, at most `most` rows. */
+export function showFailed(body, added, removed, most) {
+  const there = rowsById(body);
+  for (const id of removed) there.get(id)?.remove();
+  for (const job of [...added].reverse()) {
+    there.get(job.id)?.remove();
+    const row = newRow("failed-row", job);
+    fillFailed(row, job);
+    body.prepend(row);
+  }
+  while (body.rows.length > most) body.lastElementChild.remove();
+}
