@@ -139,11 +139,6 @@ class Attempt:
             return self._ending("rescheduled", counts=False)
         if worker.retry_jobs and isinstance(error, Retry):
             return self._asked_again(error)
-        extra = getattr(error, "extra", None)
-        logger.error(
-            "%6.2fs ! %s failed, %s: %s", self._spent_s, self._ref, type(error).__name__, error,
-            exc_info=error, extra={"extra": extra() if callable(extra) else extra},
-        )  # fmt: skip
         return self._failed(error, error)
 
     def _asked_again(self, retry: Retry) -> Ending:
@@ -179,7 +174,6 @@ class Attempt:
             message = f"this worker has no task named {self.task!r}; it has {', '.join(sorted(self.worker.functions))}"
         elif isinstance(refusal, JobExecutionFailed | WorkerLost):
             self.number = self.claim.attempt - 1  # this run never began
-        logger.warning("job %s not run: %s", self.claim.id, message)
         return self._failed(refusal, refusal, message)
 
     def _failed(self, error: BaseException, result: BaseException, message: str | None = None) -> Ending:
@@ -187,6 +181,12 @@ class Attempt:
         failure = describe_failure(
             error, task=self.task, attempt=self.number, worker=self.worker.id, started_ms=self.started_ms,
             message=message,
+        )  # fmt: skip
+        extra = getattr(error, "extra", None)
+        # The bounded text, not exc_info: an exception's own __str__ may raise, or print a megabyte.
+        logger.error(
+            "%6.2fs ! %s failed, %s: %s\n%s", self._spent_s, self._ref, failure.error, failure.message, failure.trace,
+            extra={"extra": extra() if callable(extra) else extra},
         )  # fmt: skip
         return self._ending("failed", self._serialize(result, success=False)[0], failure=failure)
 

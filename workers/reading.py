@@ -187,22 +187,15 @@ class Reader:
 
         Raises JobNotFound.
         """
-        async with self.redis.pipeline(transaction=True) as pipe:
-            pipe.hgetall(KEYS["job"] + job_id)
-            pipe.get(KEYS["payload"] + job_id)
-            pipe.get(KEYS["kept"] + job_id)
-            pipe.get(KEYS["result"] + job_id)
-            pipe.lrange(KEYS["history"] + job_id, 0, -1)
-            pipe.exists(KEYS["in_progress"] + job_id)
-            raw_record, waiting, kept, result, history, busy = await pipe.execute()
+        now, raw_record, waiting, kept, result, history, busy, place, score = await self.scripts.run("inspect", job_id)
         record = _record(raw_record)
         state: State | None = record.get("state")  # type: ignore[assignment]
+        queue = place.decode() if place else record.get("queue")
         due_ms: float | None = None
-        queue = record.get("queue")
         if state in (None, "queued", "scheduled"):
-            queue, due_ms = await self._find(job_id, [queue] if queue else await self.known_queues())
-            if due_ms is not None:
-                state = "processing" if busy else "scheduled" if due_ms > timestamp_ms() else "queued"
+            if score is not None:
+                due_ms = float(score)
+                state = "processing" if busy else "scheduled" if due_ms > now else "queued"
             elif result is None:
                 raise JobNotFound(job_id)
             else:
@@ -257,16 +250,6 @@ class Reader:
                 }
             )
         return sorted(shown, key=lambda worker: worker["started_at"])
-
-    async def _find(self, job_id: str, queues: Sequence[str]) -> tuple[str | None, float | None]:
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for queue in queues:
-                pipe.zscore(queue, job_id)
-            scores = await pipe.execute()
-        for queue, score in zip(queues, scores, strict=True):
-            if score is not None:
-                return queue, score
-        return None, None
 
     async def _walk(
         self, state: State, queue: str | None, after: tuple[float, str] | None

