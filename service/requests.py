@@ -5,6 +5,7 @@ import json
 from typing import Annotated, Any
 
 from aiohttp import web
+from arq.constants import health_check_key_suffix
 from multidict import MultiMapping
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
@@ -26,8 +27,16 @@ def _clean_id(text: str) -> str:
     return text
 
 
+def _lane(name: str) -> str:
+    """arq keeps each queue's health check beside it, under a name that a lane could have."""
+    if f":{name}".endswith(health_check_key_suffix):
+        raise ValueError(f"{name!r} is where arq keeps a health check; choose another name")
+    return name
+
+
 JobId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Lane = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"), AfterValidator(_lane)]
 
 
 class JobRequest(BaseModel):
@@ -38,7 +47,7 @@ class JobRequest(BaseModel):
     task: Name
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
-    queue: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$")] | None = None
+    queue: Lane | None = None
     delay_s: float = Field(0, ge=0, le=LONGEST_DELAY_S)
     id: JobId | None = None
 

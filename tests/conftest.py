@@ -20,7 +20,7 @@ from tests.browser import find_chromium
 from tests.smtp import MailServer
 from workers.journal import Journal
 from workers.reading import Reader
-from workers.settings import Settings
+from workers.settings import Settings, load_settings
 from workers.worker import Worker
 
 ROOT = Path(__file__).parent.parent
@@ -33,7 +33,7 @@ def plain_environment() -> Iterator[None]:
     """The developer's own ARQLIGHT_… settings must not colour the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if name.startswith("ARQLIGHT_") and name != "ARQLIGHT_CHROMIUM" or name == "PORT":
+            if (name.startswith("ARQLIGHT_") and name != "ARQLIGHT_CHROMIUM") or name == "PORT":
                 patch.delenv(name)
         yield
 
@@ -60,7 +60,7 @@ async def pool(redis_settings: RedisSettings) -> AsyncIterator[ArqRedis]:
 
 @pytest.fixture
 def settings(valkey: ValkeyServer) -> Settings:
-    return Settings(redis_url=f"redis://127.0.0.1:{valkey.port}/0")
+    return load_settings(redis_url=f"redis://127.0.0.1:{valkey.port}/0")
 
 
 @pytest.fixture
@@ -74,9 +74,7 @@ def reader(pool: ArqRedis, settings: Settings) -> Reader:
 
 
 @pytest.fixture
-async def start_worker(
-    pool: ArqRedis, redis_settings: RedisSettings, settings: Settings
-) -> AsyncIterator[StartWorker]:
+async def start_worker(pool: ArqRedis, redis_settings: RedisSettings, settings: Settings) -> AsyncIterator[StartWorker]:
     """Start workers in this process; they stop with the test."""
     running: list[tuple[Worker, asyncio.Task[None]]] = []
 
@@ -85,7 +83,8 @@ async def start_worker(
             functions,
             redis_settings=redis_settings,
             handle_signals=False,
-            **{"settings": settings, "allow_abort_jobs": True} | options,
+            settings=options.pop("settings", settings),
+            **{"allow_abort_jobs": True, **options},
         )
         task = asyncio.create_task(worker.async_run())
         running.append((worker, task))

@@ -180,10 +180,11 @@ async def test_arq_abort_stops_a_running_job_and_one_that_waits(
     pool: ArqRedis, start_worker: StartWorker, reader: Reader
 ) -> None:
     await start_worker([sleep], max_jobs=1)
-    running, waiting = await pool.enqueue_job("sleep"), await pool.enqueue_job("sleep")
+    running = await pool.enqueue_job("sleep")
     assert running
-    assert waiting
     await eventually(lambda: pool.exists(f"arq:in-progress:{running.job_id}"))
+    waiting = await pool.enqueue_job("sleep")
+    assert waiting
     assert await running.abort(timeout=5, poll_delay=0.01)
     await eventually(lambda: pool.exists(f"arq:in-progress:{waiting.job_id}"))
     assert await waiting.abort(timeout=5, poll_delay=0.01)

@@ -42,8 +42,8 @@ end
 local function release(worker, id, token)
   local record = call('HMGET', KEY.job .. id, 'state', 'worker', 'claims', 'queue', 'task', 'attempts',
     'fingerprint', 'repeats')
-  call('SREM', KEY.claimed .. worker, id)
   if record[1] ~= 'processing' or record[2] ~= worker or record[3] ~= token then return nil end
+  call('SREM', KEY.claimed .. worker, id)
   call('ZREM', KEY.processing .. record[4], id)
   return { queue = record[4], task = record[5], attempts = record[6], fingerprint = record[7], repeats = record[8] }
 end

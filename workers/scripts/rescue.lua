@@ -7,6 +7,7 @@ for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '-inf', now)) do
   for _, id in ipairs(call('SRANDMEMBER', KEY.claimed .. worker, left)) do
     local token = call('HGET', KEY.job .. id, 'claims')
     local record = release(worker, id, token)
+    call('SREM', KEY.claimed .. worker, id)
     if record then
       call('DEL', KEY.in_progress .. id)
       call('ZADD', record.queue, now, id)
