@@ -8,7 +8,7 @@ from typing import Any
 from aiosmtpd.controller import Controller
 
 
-class MailServer(Controller):  # type: ignore[misc]
+class MailServer(Controller):
     """Keeps what it takes in `messages`; `refused` maps an address to the reply it gets."""
 
     def __init__(self, port: int = 0, **options: Any) -> None:
