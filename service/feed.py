@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.cursors import START, place
+from service.frames import open_frame
 from service.standing import standing
 from service.subscriber import Subscriber
 from workers.errors import JobNotFound
@@ -48,7 +49,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """What happened since the last tick: the events, and a frame for each topic that changed."""
+    """What happened since the last tick: the events, and an opened frame for each topic that changed."""
 
     cursor: str
     events: list[Event]
@@ -167,11 +168,11 @@ class Feed:
             told = json.dumps({**data, "cursor": None} if topic == "counts" else data)
             if self._told.get(topic) != told:
                 self._told[topic] = told
-                changes[topic] = frame("change", topic, data, cursor)
+                changes[topic] = open_frame("change", topic, data)
         self._told = {topic: told for topic, told in self._told.items() if topic in wanted}
         touched = list(dict.fromkeys(event.job for event in events if event.touches_failed))
         if touched and "failed" in wanted:
-            changes["failed"] = frame("change", "failed", await self.failed_changes(touched), cursor)
+            changes["failed"] = open_frame("change", "failed", await self.failed_changes(touched))
         self._position = cursor
         return Tick(cursor, events, changes)
 
@@ -195,11 +196,6 @@ class Feed:
             except JobNotFound:
                 return None
         return []  # the events up to here are the past: a snapshot of them is empty
-
-
-def frame(kind: str, topic: str, data: Any, cursor: str) -> str:
-    """A snapshot or a change, encoded."""
-    return json.dumps({"type": kind, "topic": topic, "data": data, "cursor": cursor})
 
 
 def _event(cursor: str, fields: dict[bytes, bytes]) -> Event:

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 from service.cursors import place
+from service.frames import open_frame, with_cursor
 
 if TYPE_CHECKING:
     from service.feed import Feed, Tick
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger("arqlight.feed")
 MOST_WAITING_TICKS = 50
 SEND_TIMEOUT_S = 10.0
-# Above so many failed jobs touched while it was away, a consumer gets the failed list anew.
-MOST_TOUCHED = 500
 Send = Callable[[str], Awaitable[None]]
 
 
@@ -69,17 +68,19 @@ class Subscriber:
         self._woken.set()
 
     async def _follow(self, tick: "Tick") -> None:
-        topics = self.topics
-        if "events" in topics:
+        # What changed goes out before the events behind it, still under the old cursor: a consumer that is cut off in
+        # between asks again from there, and gets both. Only what comes last moves the cursor.
+        changes = [tick.changes[topic] for topic in self.topics if topic in tick.changes]
+        wants_events = "events" in self.topics
+        for number, change in enumerate(changes, start=1):
+            if number == len(changes) and not wants_events:
+                self._advance(tick.cursor)
+            await self._put(with_cursor(change, self._cursor))
+        if wants_events:
             for event in tick.events:
-                if self._is_news(event.cursor):
+                if self._advance(event.cursor):
                     await self._put(event.frame)
-                    self._cursor = event.cursor
-        for topic in topics:
-            if topic in tick.changes:
-                await self._put(tick.changes[topic])
-        if self._is_news(tick.cursor):
-            self._cursor = tick.cursor
+        self._advance(tick.cursor)
 
     async def _catch_up(self) -> None:
         if self._cursor is not None and await self._feed.can_resume(self._cursor):
@@ -90,34 +91,30 @@ class Subscriber:
                 f"cursor {self._cursor} is older than what the feed keeps, or of another server; "
                 "events were missed, a fresh snapshot follows"
             )
-        topics = self.topics
-        cursor, truths = await self._feed.snapshot(topics)
+        cursor, truths = await self._feed.snapshot(self.topics)
         self._cursor = cursor
         for topic, data in truths:
-            await self._put(json.dumps({"type": "snapshot", "topic": topic, "data": data, "cursor": cursor}))
+            await self._put(with_cursor(open_frame("snapshot", topic, data), cursor))
 
     async def _replay(self, since: str) -> None:
-        topics, touched = self.topics, dict[str, None]()
+        topics = self.topics
         self._cursor = since
-        if {"events", "failed"} & set(topics):
-            while events := await self._feed.events_after(self._cursor):
-                touched |= {event.job: None for event in events if event.touches_failed}
+        follows_stream = bool({"events", "failed"} & set(topics))
+        while follows_stream and (events := await self._feed.events_after(self._cursor)):
+            touched = dict.fromkeys(event.job for event in events if event.touches_failed)
+            if "failed" in topics and touched:
+                data = await self._feed.failed_changes(list(touched))
+                await self._put(with_cursor(open_frame("change", "failed", data), self._cursor))
+            for event in events:
+                self._cursor = event.cursor
                 if "events" in topics:
-                    for event in events:
-                        await self._put(event.frame)
-                self._cursor = events[-1].cursor
-        cursor, truths = await self._feed.snapshot(
-            [topic for topic in topics if topic != "events" and (topic != "failed" or len(touched) > MOST_TOUCHED)]
-        )
+                    await self._put(event.frame)
+        cursor, truths = await self._feed.snapshot([topic for topic in topics if topic not in ("events", "failed")])
         # Events between the last page and this reading come with the ticks: they are not behind us yet.
-        reached = self._cursor if {"events", "failed"} & set(topics) else cursor
+        if not follows_stream:
+            self._cursor = cursor
         for topic, data in truths:
-            kind = "snapshot" if topic == "failed" else "change"
-            await self._put(json.dumps({"type": kind, "topic": topic, "data": data, "cursor": reached}))
-        if "failed" in topics and 0 < len(touched) <= MOST_TOUCHED:
-            data = await self._feed.failed_changes(list(touched))
-            await self._put(json.dumps({"type": "change", "topic": "failed", "data": data, "cursor": reached}))
-        self._cursor = reached
+            await self._put(with_cursor(open_frame("change", topic, data), self._cursor))
 
     async def complain(self, detail: str) -> None:
         """Tell the consumer what was wrong."""
@@ -130,5 +127,9 @@ class Subscriber:
         except TimeoutError:
             raise TooSlow(f"a frame waited {SEND_TIMEOUT_S:g} s to be read") from None
 
-    def _is_news(self, cursor: str) -> bool:
-        return self._cursor is None or place(cursor) > place(self._cursor)
+    def _advance(self, cursor: str) -> bool:
+        """Move on to `cursor`; False when it is behind us already."""
+        if self._cursor is not None and place(cursor) <= place(self._cursor):
+            return False
+        self._cursor = cursor
+        return True
