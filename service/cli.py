@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -119,6 +120,27 @@ def demo(exit_with_parent: bool) -> None:
     if exit_with_parent:
         watch_parent()
     run()
+
+
+@cli.command()
+@click.option("--redis-url", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
+def alive() -> None:
+    """Whether a worker of this host holds its lease: exit code 0 or 1. A probe for containers."""
+    if not asyncio.run(_alive(socket.gethostname())):
+        raise ServerUnreachable(f"no worker on {socket.gethostname()} holds a lease; is one running here?")
+
+
+async def _alive(host: str) -> bool:
+    from workers.reading import Reader
+
+    settings = load_settings()
+    redis = Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3)
+    try:
+        return any(worker["host"] == host for worker in await Reader(redis, settings).workers())
+    except RedisError:
+        return True  # the server is away, which restarting this worker would not mend
+    finally:
+        await redis.aclose()
 
 
 @cli.command()

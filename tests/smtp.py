@@ -1,6 +1,8 @@
 """A real SMTP server that refuses whom the test says, in its own words."""
 
 import asyncio
+import socket
+import ssl
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -16,6 +18,17 @@ class MailServer(Controller):
         self.refused: dict[str, str] = {}
         self.messages: list[EmailMessage] = []
         self.pause_s = 0.0
+
+    def _trigger_server(self) -> None:
+        """aiosmtpd's own probe at start, which trusts no private authority, without its verification."""
+        with socket.create_connection((self.hostname, self.port), 5) as connection:
+            if self.ssl_context:
+                unverified = ssl.create_default_context()
+                unverified.check_hostname, unverified.verify_mode = False, ssl.CERT_NONE
+                with unverified.wrap_socket(connection) as secured:
+                    secured.recv(1024)
+            else:
+                connection.recv(1024)
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
@@ -34,7 +47,5 @@ class MailServer(Controller):
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])

@@ -30,5 +30,7 @@ class WorkerSettings:
     queues: ClassVar[list[str]] = load_settings().queue_names()
     max_jobs = load_settings().max_jobs
     allow_abort_jobs = True
+    # A mail that is on its way is better finished than sent again by the next worker.
+    job_completion_wait = 10
     on_startup = open_clients
     on_shutdown = close_clients

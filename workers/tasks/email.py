@@ -6,7 +6,7 @@ import ssl
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
-from email.utils import formatdate, parseaddr
+from email.utils import formatdate, getaddresses
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ TEMPLATES = {
 }
 _FILES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "email_templates"),
-    autoescape=select_autoescape(["html"]),
+    autoescape=select_autoescape(["html"], default_for_string=False),
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
@@ -99,8 +99,8 @@ def compose(sender: str, to: str, template: str, variables: dict[str, Any], job_
 
 
 def _address(text: str, what: str) -> Address:
-    name, address = parseaddr(text)
     try:
+        [(name, address)] = getaddresses([text])
         if any(character in text for character in "\r\n\0") or "@" not in address:
             raise ValueError("no address")
         parsed = Address(display_name=name, addr_spec=address)
