@@ -30,7 +30,10 @@ _EXIT_USAGE, _EXIT_FAILED = 2, 1
 
 def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """A flag for every setting. What is given is put into the environment, so that child processes see it too."""
+    own = {option.name for option in getattr(command, "__click_params__", ())}
     for name, field in reversed(list(Settings.model_fields.items())):
+        if name in own:
+            continue
         default = "" if field.default in (None, PydanticUndefined) else f" Default: {field.default}."
         command = click.option(
             f"--{name.replace('_', '-')}",
@@ -87,10 +90,10 @@ def server(exit_with_parent: bool) -> None:
 
 @cli.command()
 @click.argument("worker_settings", default=BUNDLED)
+@settings_options
 @click.option("--queues", help="Lanes to take from, first ones first, e.g. high,default. Default: what the class says.")
 @click.option("--burst", is_flag=True, help="Exit when the queues are empty.")
 @click.option("--exit-with-parent", is_flag=True, hidden=True)
-@settings_options
 def worker(worker_settings: str, queues: str | None, burst: bool, exit_with_parent: bool) -> None:
     """Run jobs: the bundled tasks, or those of an arq application's `module.WorkerSettings`, unchanged."""
     from service.parent import watch_parent

@@ -151,6 +151,9 @@ def test_a_server_that_is_away_is_said_in_one_line_without_the_password(tmp_path
 
 
 def test_help_names_flags_and_variables(tmp_path: Path) -> None:
+    for command in ("server", "worker", "enqueue", "alive"):
+        done = _command(tmp_path, command, "--help")
+        assert (done.returncode, done.stderr) == (0, "")
     done = _command(tmp_path, "up", "--help")
     for name in ("--redis-url", "ARQLIGHT_REDIS_URL", "--smtp-host", "ARQLIGHT_SMTP_HOST", "--data-dir"):
         assert name in done.stdout
