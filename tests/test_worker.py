@@ -365,6 +365,15 @@ async def test_cron_jobs_run_at_their_time_and_once(pool: ArqRedis, start_worker
     assert {job.task for job in jobs_seen} == {"often"}
 
 
+async def test_a_small_read_limit_fills_every_slot_without_waiting_for_a_poll(
+    pool: ArqRedis, start_worker: StartWorker
+) -> None:
+    for _ in range(5):
+        await pool.enqueue_job("sleep")
+    await start_worker([sleep], max_jobs=10, queue_read_limit=1)
+    await eventually(lambda: _count(pool, "arqlight:processing:arq:queue", 5), within_s=4)
+
+
 async def test_burst_runs_everything_and_ends(pool: ArqRedis, start_worker: StartWorker) -> None:
     for number in range(25):
         await pool.enqueue_job("add", number)

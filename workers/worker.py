@@ -110,10 +110,13 @@ class Worker(arq.Worker):
         if not self.allow_pick_jobs or slots <= 0:
             self._may_have_more = True
             return None
+        asked = min(slots, self.queue_read_limit)
         claims, next_due_ms = await self.journal.claim(
-            self.id, self.queues, min(slots, self.queue_read_limit), self.lease_ms, self.allow_abort_jobs
+            self.id, self.queues, asked, self.lease_ms, self.allow_abort_jobs
         )
-        self._may_have_more = len(claims) == slots
+        self._may_have_more = len(claims) == asked
+        if self._may_have_more and asked < slots:
+            self._wake.set()
         for claim in claims:
             task = self.loop.create_task(self._run(claim))
             self.tasks[claim.id] = self.job_tasks[claim.id] = task
