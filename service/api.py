@@ -1,6 +1,5 @@
 """REST, under `/api/v1`. What comes in is checked by `requests.py`; what goes out is `Job.to_json` and the like."""
 
-import json
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +8,7 @@ from arq.jobs import SerializationError
 
 from service.parts import JOURNAL, READER
 from service.problems import Problem
-from service.requests import JobRequest, parse_body, parse_list_query, resolve_jobs
+from service.requests import JobRequest, parse_body, parse_id, parse_list_query, resolve_jobs
 from workers.keys import queue_key
 
 routes = web.RouteTableDef()
@@ -56,13 +55,13 @@ async def enqueue(request: web.Request) -> web.Response:
 @routes.get("/api/v1/jobs/{id}")
 async def one_job(request: web.Request) -> web.Response:
     """The job, with `failures` (newest first), `timeline` and `result`."""
-    return web.json_response(await request.app[READER].job_json(_id(request)))
+    return web.json_response(await request.app[READER].job_json(parse_id(request)))
 
 
 @routes.post("/api/v1/jobs/{id}/cancel")
 async def cancel(request: web.Request) -> web.Response:
     """202: a waiting job is cancelled, a running one's worker was asked to abort it."""
-    job, *_ = await request.app[READER].job(_id(request))
+    job, *_ = await request.app[READER].job(parse_id(request))
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
     cancelled = await request.app[JOURNAL].cancel(job.id, job.queue, job.task)
@@ -86,16 +85,16 @@ async def list_failed(request: web.Request) -> web.Response:
 @routes.get("/api/v1/failed/{id}")
 async def one_failed(request: web.Request) -> web.Response:
     """One job of the failed list, as the list shows it."""
-    found = await request.app[READER].failed_by_id([_id(request)])
+    found = await request.app[READER].failed_by_id([parse_id(request)])
     if not found:
-        raise Problem(404, f"no job with id {_id(request)!r} is in the failed list")
+        raise Problem(404, f"no job with id {parse_id(request)!r} is in the failed list")
     return web.json_response(found[0])
 
 
 @routes.post("/api/v1/failed/{id}/retry")
 async def retry(request: web.Request) -> web.Response:
     """Back into its queue with 0 attempts: 200 with the job."""
-    job_id = _id(request)
+    job_id = parse_id(request)
     await request.app[JOURNAL].retry(job_id)
     # A worker may have taken it already: the answer says what the retry made of it.
     shown = await request.app[READER].job_json(job_id)
@@ -105,7 +104,7 @@ async def retry(request: web.Request) -> web.Response:
 @routes.delete("/api/v1/failed/{id}")
 async def delete(request: web.Request) -> web.Response:
     """Gone for good: 204."""
-    await request.app[JOURNAL].delete(_id(request))
+    await request.app[JOURNAL].delete(parse_id(request))
     return web.Response(status=204)
 
 
@@ -130,12 +129,3 @@ async def _aborts(request: web.Request, worker: str | None) -> bool:
     known: dict[str, Any] = {about["id"]: about for about in await request.app[READER].workers()}
     # A plain arq worker tells nothing of itself: it is asked, and may obey.
     return worker not in known or known[worker]["aborts"]
-
-
-def _id(request: web.Request) -> str:
-    job_id = request.match_info["id"]
-    try:
-        job_id.encode()
-    except UnicodeEncodeError:
-        raise Problem(404, f"no job has the id {json.dumps(job_id)}: it is not valid UTF-8") from None
-    return job_id

@@ -137,13 +137,11 @@ async def _alive(host: str) -> bool:
     from workers.reading import Reader
 
     settings = load_settings()
-    redis = Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3)
-    try:
-        return any(worker["host"] == host for worker in await Reader(redis, settings).workers())
-    except RedisError:
-        return True  # the server is away, which restarting this worker would not mend
-    finally:
-        await redis.aclose()
+    async with Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3) as redis:
+        try:
+            return any(worker["host"] == host for worker in await Reader(redis, settings).workers())
+        except RedisError:
+            return True  # the server is away, which restarting this worker would not mend
 
 
 @cli.command()

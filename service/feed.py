@@ -93,11 +93,6 @@ class Feed:
             if not self._subscribers:
                 self._somebody.clear()
 
-    @property
-    def subscribers(self) -> int:
-        """How many are attached."""
-        return len(self._subscribers)
-
     async def last_cursor(self) -> str:
         """The place of the newest event."""
         newest = await self._redis.xrevrange(KEYS["events"], count=1)

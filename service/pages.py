@@ -11,6 +11,7 @@ from aiohttp import web
 from service.feed import FAILED_ROWS
 from service.parts import JOURNAL, READER
 from service.problems import Problem
+from service.requests import parse_id
 from service.standing import standing
 
 routes = web.RouteTableDef()
@@ -76,13 +77,13 @@ async def failed_list(request: web.Request) -> dict[str, Any]:
 @aiohttp_jinja2.template("job.html")
 async def job_page(request: web.Request) -> dict[str, Any]:
     """One job: arguments, attempts with their traces, timeline."""
-    return {"page": "job", "job": await request.app[READER].job_json(request.match_info["id"])}
+    return {"page": "job", "job": await request.app[READER].job_json(parse_id(request))}
 
 
 @routes.post("/failed/{id}/{action}")
 async def act(request: web.Request) -> web.Response:
     """Retry and Delete for browsers without JavaScript: do it, and show the page it came from."""
-    job_id, action = request.match_info["id"], request.match_info["action"]
+    job_id, action = parse_id(request), request.match_info["action"]
     if action == "retry":
         await request.app[JOURNAL].retry(job_id)
     elif action == "delete":

@@ -88,6 +88,16 @@ async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:
         raise _problem(error, 422) from error
 
 
+def parse_id(request: web.Request) -> str:
+    """The job's id in the path. Raises Problem 404 for one that no job can have."""
+    job_id = request.match_info["id"]
+    try:
+        job_id.encode()
+    except UnicodeEncodeError:
+        raise Problem(404, f"no job has the id {json.dumps(job_id)}: it is not valid UTF-8") from None
+    return job_id
+
+
 def parse_list_query(request: web.Request, *names: str) -> ListQuery:
     """The query of a list, of which only `names` are known. Raises Problem 400."""
     query: MultiMapping[str] = request.query

@@ -176,7 +176,7 @@ async def test_a_body_over_the_limit_is_refused(client: Client) -> None:
     [
         ("/api/v1/jobs?state=odd", 400), ("/api/v1/jobs?limit=0", 400), ("/api/v1/jobs?limit=x", 400),
         ("/api/v1/jobs?cursor=%F0%9F", 400), ("/api/v1/failed?cursor=nonsense", 400), ("/api/v1/jobs?wrong=1", 400),
-        ("/api/v1/jobs?connection=other", 404), ("/api/v1/jobs/%ff%00", 404), ("/api/v1/jobs/none", 404),
+        ("/api/v1/jobs?connection=other", 404), ("/api/v1/jobs/%ff%00", 404), ("/jobs/%ff%00", 404), ("/api/v1/jobs/none", 404),
         ("/api/v1/failed/none", 404), ("/api/v1/nothing", 404), ("/jobs/none", 404), ("/failed?cursor=x", 400),
         ("/static/../pyproject.toml", 404), ("/api/v1/feed?subscribe=odd", 400), ("/api/v1/feed?since=odd", 400),
     ],

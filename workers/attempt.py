@@ -6,6 +6,7 @@ result is kept. Where arq lets an error of a hook end the worker, the job fails 
 
 import asyncio
 import logging
+import pickle
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,6 +18,7 @@ from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 
 from workers.errors import WorkerLost
 from workers.failures import describe_failure
+from workers.job import Failure
 from workers.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from workers.plain import MASK, is_secret
 
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
     from workers.worker import Worker
 
 logger = logging.getLogger("arqlight.worker")
-_NOTHING = object()
 
 
 class Aborted(asyncio.CancelledError):
@@ -144,13 +145,11 @@ class Attempt:
     def _asked_again(self, retry: Retry) -> Ending:
         assert self.function is not None  # noqa: S101 - it ran
         tries = self._tries(self.function)
-        failure = describe_failure(
-            retry, task=self.task, attempt=self.number, worker=self.worker.id, started_ms=self.started_ms
-        )
         if self.number >= tries:
             # arq finds this out at the next pick-up; the journal says it now, with the failure that used up the tries.
             logger.warning("%6.2fs ! %s max retries %d exceeded", self._spent_s, self._ref, tries)
             return self._failed(retry, JobExecutionFailed(f"max {tries} retries exceeded"))
+        failure = self._describe(retry)
         delay_ms = retry.defer_score or 0
         logger.info("%6.2fs ↻ %s retrying job in %0.2fs", self._spent_s, self._ref, delay_ms / 1000)
         self.worker.jobs_retried += 1
@@ -178,10 +177,7 @@ class Attempt:
 
     def _failed(self, error: BaseException, result: BaseException, message: str | None = None) -> Ending:
         self.worker.jobs_failed += 1
-        failure = describe_failure(
-            error, task=self.task, attempt=self.number, worker=self.worker.id, started_ms=self.started_ms,
-            message=message,
-        )  # fmt: skip
+        failure = self._describe(error, message)
         extra = getattr(error, "extra", None)
         # The bounded text, not exc_info: an exception's own __str__ may raise, or print a megabyte.
         logger.error(
@@ -190,12 +186,18 @@ class Attempt:
         )  # fmt: skip
         return self._ending("failed", self._serialize(result, success=False)[0], failure=failure)
 
+    def _describe(self, error: BaseException, message: str | None = None) -> Failure:
+        worker, started_ms = self.worker.id, self.started_ms
+        return describe_failure(
+            error, task=self.task, attempt=self.number, worker=worker, started_ms=started_ms, message=message
+        )
+
     def _serialize(self, result: Any, *, success: bool) -> tuple[bytes, Exception | None]:
         """arq's bytes for the result, and what kept it from being written as it is; nothing when none is kept."""
         if self._result_ttl_ms() == KEEP_NO_RESULT:
             return b"", None
         problems: list[Exception] = []
-        serializer = self.worker.job_serializer or _pickle
+        serializer = self.worker.job_serializer or pickle.dumps
 
         def noting(data: dict[str, Any]) -> bytes:
             try:
@@ -243,9 +245,3 @@ class Attempt:
     @property
     def _spent_s(self) -> float:
         return (timestamp_ms() - self.started_ms) / 1000
-
-
-def _pickle(data: dict[str, Any]) -> bytes:
-    import pickle
-
-    return pickle.dumps(data)

@@ -43,10 +43,12 @@ class Heartbeat:
 
     async def _beat(self) -> None:
         redis: Redis | None = None
+        scripts: Scripts | None = None
         while not self._stopping.is_set():
             try:
                 redis = redis or await self._connect()
-                await Scripts(redis, self._settings).run("heartbeat", self._worker, LEASE_MS, *self._fields)
+                scripts = scripts or Scripts(redis, self._settings)
+                await scripts.run("heartbeat", self._worker, LEASE_MS, *self._fields)
             except (RedisError, OSError) as error:
                 logger.warning("heartbeat of %s not sent: %s", self._worker, error)
             await asyncio.to_thread(self._stopping.wait, BEAT_S)

@@ -21,7 +21,7 @@ from workers.settings import Settings
 ACTIVE_ROWS = 10
 # A filter that matches little must not read a million jobs in one request: the answer is then short, with a cursor.
 MOST_LOOKED_AT = 5_000
-_INDEX = {"failed": "failed", "succeeded": "succeeded", "cancelled": "cancelled"}
+_INDEXED = ("failed", "succeeded", "cancelled")  # states whose jobs stand in a sorted set of that name
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Reader:
         sections = [
             (name, lane)
             for name in ([state] if state else STATES)
-            for lane in ([None] if name in _INDEX else [queue] if queue else await self.known_queues())
+            for lane in ([None] if name in _INDEXED else [queue] if queue else await self.known_queues())
         ]
         at, after = _read_cursor(cursor, len(sections))
         found: list[Job] = []
@@ -257,7 +257,7 @@ class Reader:
         """The ids of one state in order, in batches, from behind `after` = (score, id)."""
         now = timestamp_ms()
         soonest_first = state == "scheduled"
-        key = KEYS[_INDEX[state]] if state in _INDEX else f"{KEYS['processing']}{queue}"
+        key = KEYS[state] if state in _INDEXED else f"{KEYS['processing']}{queue}"
         low, high = ("-inf", "+inf")
         if state in ("queued", "scheduled"):
             assert queue is not None  # noqa: S101 - sections of these states name their queue
@@ -286,7 +286,7 @@ class Reader:
     async def _load(
         self, state: State, queue: str | None, batch: Sequence[tuple[str, float]]
     ) -> list[tuple[Job, float]]:
-        payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEX else "payload"]
+        payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEXED else "payload"]
         async with self.redis.pipeline(transaction=False) as pipe:
             for job_id, _ in batch:
                 pipe.hgetall(KEYS["job"] + job_id)
