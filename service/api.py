@@ -64,7 +64,7 @@ async def cancel(request: web.Request) -> web.Response:
     job, *_ = await request.app[READER].job(parse_id(request))
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
-    cancelled = await request.app[JOURNAL].cancel(job.id, job.queue, job.task)
+    cancelled = await request.app[JOURNAL].cancel(job.id, job.queue, job.task, job.created_ms)
     return web.json_response({"id": job.id, "state": "cancelled" if cancelled else "processing"}, status=202)
 
 

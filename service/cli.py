@@ -21,7 +21,7 @@ from service.guard import refuse_public_bind
 from service.problems import Problem
 from workers.errors import ArqlightError, ServerUnreachable, SettingsError
 from workers.journal import Journal
-from workers.settings import Settings, load_settings
+from workers.settings import Settings, load_settings, split_names
 from workers.worker import VERSION, create_worker
 
 BUNDLED = "workers.tasks.WorkerSettings"
@@ -107,10 +107,9 @@ def worker(worker_settings: str, queues: str | None, burst: bool, exit_with_pare
     if exit_with_parent:
         watch_parent()
     _log(logging.INFO)
-    lanes = [name.strip() for name in (queues or "").split(",") if name.strip()]
     asyncio.set_event_loop(asyncio.new_event_loop())
     overrides = {"burst": True} if burst else {}
-    create_worker(settings_class, settings, queues=lanes, **overrides).run()
+    create_worker(settings_class, settings, queues=split_names(queues or ""), **overrides).run()
 
 
 @cli.command(hidden=True)

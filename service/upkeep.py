@@ -8,9 +8,9 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from service.parts import JOURNAL, REDIS
-from workers.doorbell import Doorbell, allow_notifications
 from workers.keys import DEFAULT_QUEUE, is_queue_key
 from workers.liveness import BEAT_S
+from workers.notices import allow_notifications, growing_sets, hear
 
 logger = logging.getLogger("arqlight.upkeep")
 
@@ -29,14 +29,15 @@ async def find_queues(app: web.Application) -> None:
     known: set[str] = set()
     fresh: asyncio.Queue[str] = asyncio.Queue(maxsize=1000)
 
-    def ring(key: str) -> None:
+    def grown(data: bytes) -> None:
+        key = data.decode("utf-8", "replace")
         if key not in known and is_queue_key(key) and not fresh.full():
             known.add(key)
             fresh.put_nowait(key)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(Doorbell(app[REDIS], ring).listen())
-        group.create_task(_scan(app, ring))
+        group.create_task(hear(app[REDIS], growing_sets(app[REDIS]), grown))
+        group.create_task(_scan(app, grown))
         while True:
             key = await fresh.get()
             try:
@@ -46,13 +47,13 @@ async def find_queues(app: web.Application) -> None:
                 known.discard(key)
 
 
-async def _scan(app: web.Application, ring: Callable[[str], None]) -> None:
+async def _scan(app: web.Application, grown: Callable[[bytes], None]) -> None:
     while True:
         try:
             await allow_notifications(app[REDIS])
-            ring(DEFAULT_QUEUE)
+            grown(DEFAULT_QUEUE.encode())
             async for key in app[REDIS].scan_iter(match=f"{DEFAULT_QUEUE}*", count=1000, _type="zset"):
-                ring(key.decode())
+                grown(key)
             return
         except RedisError as error:
             logger.warning("the server's queues could not be read yet: %s", error)

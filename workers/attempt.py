@@ -32,7 +32,7 @@ class Aborted(asyncio.CancelledError):
     """The job was called off through arq's abort set."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Attempt:
     """A claimed job on its way through a worker."""
 
@@ -46,6 +46,8 @@ class Attempt:
     started_ms: int = field(default_factory=timestamp_ms)
     context: dict[Any, Any] = field(default_factory=dict)
     function: Function | CronJob | None = None
+    timer: asyncio.TimerHandle | None = None
+    timed_out: bool = False
 
     async def run(self) -> Ending:
         """Run the job once. Never raises but for a cancellation that comes before the job began."""
@@ -94,26 +96,40 @@ class Attempt:
         self.number = max(self.number, wished_try or 0)
         tries = self._tries(function)
         if self.number > tries:
-            if self.claim.lost:
+            if self.claim.lost not in ("-", "0"):
                 raise WorkerLost(f"its worker died while it ran, {self.claim.lost} times; it is not run again")
             raise JobExecutionFailed(f"max {tries} retries exceeded")
         return function
 
+    def set_timer(self, task: asyncio.Task[Any]) -> None:
+        """Start the clock of a job that runs in `task`, as of the moment it began."""
+        if self.function is not None:
+            left_s = self._timeout_s(self.function) - self._spent_s
+            self.timer = self.worker.loop.call_later(left_s, self._time_out, task)
+
+    def _time_out(self, task: asyncio.Task[Any]) -> None:
+        self.timed_out = True
+        task.cancel()
+
     async def _call(self, function: Function | CronJob) -> Any:
-        timeout_s = self.worker.job_timeout_s if function.timeout_s is None else function.timeout_s
-        waited_s = (self.started_ms - self.enqueued_ms) / 1000
-        again = f" try={self.number}" if self.number > 1 else ""
-        shown = {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
-        logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, shown), again)
+        if logger.isEnabledFor(logging.INFO):
+            waited_s = (self.started_ms - self.enqueued_ms) / 1000
+            again = f" try={self.number}" if self.number > 1 else ""
+            shown = {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
+            logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, shown), again)
         try:
-            async with asyncio.timeout(timeout_s) as limit:
-                return await function.coroutine(self.context, *self.args, **self.kwargs)
-        except TimeoutError as error:
-            if limit.expired():
-                raise TimeoutError(f"ran longer than its timeout of {timeout_s:g} s") from error.__cause__
+            return await function.coroutine(self.context, *self.args, **self.kwargs)
+        except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
+            if self.timed_out and task and task.uncancel() == 0:  # above 0, a shutdown or an abort came as well
+                raise TimeoutError(f"ran longer than its timeout of {self._timeout_s(function):g} s") from cancelled
             raise
+        finally:
+            if self.timer:
+                self.timer.cancel()
 
     def _succeeded(self, result: Any) -> Ending:
+        # A repr that raises fails the job, as in arq.
         shown = "" if result is None or not self.worker.log_results else truncate(repr(result))
         data, problem = self._serialize(result, success=True)
         if problem is not None:
@@ -121,7 +137,8 @@ class Attempt:
                 f"the task ended well, but its result, a {type(result).__name__}, cannot be serialized: {problem}; "
                 "return a plain value, or keep no result"
             )
-        logger.info("%6.2fs ← %s ● %s", self._spent_s, self._ref, shown)
+        if logger.isEnabledFor(logging.INFO):
+            logger.info("%6.2fs ← %s ● %s", self._spent_s, self._ref, shown)
         self.worker.jobs_complete += 1
         return self._ending("succeeded", data)
 
@@ -221,6 +238,7 @@ class Attempt:
             task=self.task,
             attempt=self.number,
             kind=kind,
+            created_ms=self.enqueued_ms,
             result=result,
             result_ttl_ms=self._result_ttl_ms() if result else KEEP_NO_RESULT,
             in_progress_ms=keep_cronjob_progress * 1000 if is_cron else 0,
@@ -234,6 +252,9 @@ class Attempt:
             return KEEP_FOREVER
         keep_s = function.keep_result_s if function and function.keep_result_s is not None else worker.keep_result_s
         return to_ms(keep_s) or KEEP_NO_RESULT
+
+    def _timeout_s(self, function: Function | CronJob) -> float:
+        return (self.worker.job_timeout_s if function.timeout_s is None else function.timeout_s) or 0
 
     def _tries(self, function: Function | CronJob) -> int:
         return self.worker.max_tries if function.max_tries is None else function.max_tries

@@ -16,21 +16,33 @@ SERVER_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError)
 class Commits:
     """A job counts as finished when its group is committed; a server that is away is waited for.
 
-    At most one ending for each running job waits here, so the number of slots is the bound.
+    The worker claims nothing new while more than a group waits here, so that group and its slots are the bound.
     """
 
     def __init__(self, journal: Journal, worker: str) -> None:
         self._journal = journal
         self._worker = worker
-        self._waiting: list[tuple[Ending, asyncio.Future[None]]] = []
+        self._waiting: list[tuple[Ending, asyncio.Future[None] | None]] = []
+        self._underway: list[tuple[Ending, asyncio.Future[None] | None]] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    def submit(self, ending: Ending) -> asyncio.Future[None]:
-        """A future that is done when `ending` is written; it raises RedisError when the server refuses this one."""
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than the next group takes."""
+        return len(self._waiting) > LARGEST_GROUP
+
+    def unwritten(self) -> set[str]:
+        """The ids of the jobs that ended and are not written down yet."""
+        return {ending.claim.id for ending, _ in (*self._waiting, *self._underway)}
+
+    def submit(self, ending: Ending) -> None:
+        """Write `ending` down soon."""
+        self._add(ending, None)
+
+    def submitted(self, ending: Ending) -> asyncio.Future[None]:
+        """The same, as a future: done when `ending` is written; it raises RedisError when the server refuses it."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((ending, written))
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
+        self._add(ending, written)
         return written
 
     async def drain(self) -> None:
@@ -38,9 +50,15 @@ class Commits:
         while self._flushing and not self._flushing.done():
             await self._flushing
 
+    def _add(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
+        self._waiting.append((ending, written))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+
     async def _flush(self) -> None:
         while self._waiting:
             group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+            self._underway = group
             try:
                 await self._write([ending for ending, _ in group])
             except RedisError:
@@ -49,16 +67,19 @@ class Commits:
                     await self._write_alone(ending, written)
                 continue
             for _, written in group:
-                _resolve(written, None)
+                if written:
+                    _resolve(written, None)
+        self._underway = []
 
-    async def _write_alone(self, ending: Ending, written: asyncio.Future[None]) -> None:
+    async def _write_alone(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
+        problem: RedisError | None = None
         try:
             await self._write([ending])
         except RedisError as error:
             logger.exception("the end of job %s could not be written", ending.claim.id)
-            _resolve(written, error)
-        else:
-            _resolve(written, None)
+            problem = error
+        if written:
+            _resolve(written, problem)
 
     async def _write(self, endings: list[Ending]) -> None:
         pause_s = FIRST_PAUSE_S

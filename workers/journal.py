@@ -5,9 +5,9 @@ The reads that the page and the API stand on are in `reading.py`.
 
 import json
 from asyncio import CancelledError
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import uuid4
 
 from arq.constants import expires_extra_ms
@@ -18,6 +18,7 @@ from redis.asyncio import Redis
 from workers.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from workers.job import Failure
 from workers.keys import KEYS
+from workers.line import Line
 from workers.scripting import Scripts
 from workers.settings import Settings
 
@@ -39,9 +40,11 @@ class NewJob:
     expires_ms: int = expires_extra_ms
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """A job a worker holds: `token` fences it, `attempt` is this run's number, `lost` how many workers died of it."""
+class Claim(NamedTuple):
+    """A job a worker holds: `token` fences it, `attempt` is this run's number.
+
+    `lost` is how many workers died of it, as the journal writes it: "-" for a job that never ran before.
+    """
 
     id: str
     queue: str
@@ -50,10 +53,10 @@ class Claim:
     token: str
     score: int
     aborted: bool
-    lost: int
+    lost: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for every attempt, and freezing triples the cost
 class Ending:
     """How an attempt ended, for the journal. `result` is arq's serialized result; `result_ttl_ms` its life."""
 
@@ -67,15 +70,16 @@ class Ending:
     failure: Failure | None = None
     delay_ms: int = 0
     counts: bool = True
+    created_ms: int = 0
 
 
 class Journal:
-    """The transitions of the jobs on one server."""
+    """The transitions of the jobs on one server; sent over `line` if there is one, else over the pool."""
 
-    def __init__(self, redis: Redis, settings: Settings) -> None:
+    def __init__(self, redis: Redis, settings: Settings, line: Line | None = None) -> None:
         self.redis = redis
         self.settings = settings
-        self.scripts = Scripts(redis, settings)
+        self.scripts = Scripts(redis, settings, line)
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
         """Enqueue all of `jobs` or none; the ids, in order.
@@ -96,27 +100,49 @@ class Journal:
         return ids
 
     async def claim(
-        self, worker: str, queues: Sequence[str], slots: int, lease_ms: int, honours_abort: bool
-    ) -> tuple[list[Claim], int | None]:
+        self,
+        worker: str,
+        queues: Sequence[str],
+        slots: int,
+        lease_ms: int,
+        honours_abort: bool,
+        shares: Sequence[int] | None = None,
+    ) -> tuple[list[Claim], bool]:
         """Take up to `slots` due jobs from `queues`, the first queue first; a job taken is nobody else's.
 
-        Also tells in how many ms the next scheduled job of these queues is due, None when none is.
+        With `shares`, each queue gives up to its share first; what is left then goes to the queues in order.
+        Also tells whether due jobs are left that another claim could take.
         """
-        next_due_ms, *flat = await self.scripts.run("claim", worker, slots, lease_ms, int(honours_abort), *queues)
+        turns: list[str | int] = []
+        for queue, share in zip(queues, shares or [slots] * len(queues), strict=True):
+            turns += [queue, share]
+        left, token, *flat = await self.scripts.run("claim", worker, slots, lease_ms, int(honours_abort), *turns)
+        token = _text(token)
         claims = [
-            Claim(
-                id=_text(flat[i]),
-                queue=_text(flat[i + 1]),
-                payload=flat[i + 2],
-                attempt=int(flat[i + 3]),
-                token=_text(flat[i + 4]),
-                score=int(float(flat[i + 5])),
-                aborted=bool(flat[i + 6]),
-                lost=int(flat[i + 7]),
-            )
-            for i in range(0, len(flat), 8)
+            Claim(_text(job_id), _text(queue), payload, attempt, token, int(float(score)), aborted == 1, _text(lost))
+            for job_id, queue, payload, attempt, score, aborted, lost in zip(*[iter(flat)] * 7, strict=True)
         ]
-        return claims, next_due_ms if next_due_ms >= 0 else None
+        return claims, left == 1
+
+    async def give_back(self, worker: str, known: Iterable[str]) -> int:
+        """Put back what `worker` holds but is not in `known`, its attempt not counted; how many went back."""
+        return int(await self.scripts.run("give_back", worker, *map(_raw, known)))
+
+    async def recalled(self, worker: str) -> list[str]:
+        """Which of the jobs that `worker` runs were called off; each is told once."""
+        return [_text(job_id) for job_id in await self.scripts.run("recall", worker)]
+
+    async def ring(self, queue: str) -> None:
+        """Pass on a token of `queue` that came to a worker which cannot take a job."""
+        await self.redis.rpush(KEYS["bell"] + queue, queue)  # type: ignore[misc]
+
+    async def limit_queues(self, limits: Mapping[str, int]) -> None:
+        """Let at most so many jobs of a queue (by its key) run at once, over all workers; 0 takes the limit away."""
+        for queue, limit in limits.items():
+            if limit:
+                await self.redis.hset(KEYS["limits"], queue, str(limit))  # type: ignore[misc]
+            else:
+                await self.redis.hdel(KEYS["limits"], queue)  # type: ignore[misc]
 
     async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
         """Write down how a group of attempts ended: all that succeeded in one script, each other in its own.
@@ -128,7 +154,8 @@ class Journal:
             claim = ending.claim
             if ending.kind == "succeeded":
                 finished += [
-                    claim.id, claim.token, ending.task, ending.result, ending.result_ttl_ms, ending.in_progress_ms,
+                    _raw(claim.id), claim.token, _raw(claim.queue), ending.attempt, claim.lost, ending.task,
+                    ending.created_ms or claim.score, ending.result, ending.result_ttl_ms, ending.in_progress_ms,
                 ]  # fmt: skip
         if finished:
             await self.scripts.run("finish", worker, *finished)
@@ -138,7 +165,7 @@ class Journal:
 
     async def _commit_other(self, worker: str, ending: Ending) -> None:
         claim, failure = ending.claim, ending.failure
-        held = (worker, claim.id, claim.token, ending.task)
+        held = (worker, _raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
         kept = (ending.result, ending.result_ttl_ms, ending.in_progress_ms)
         if ending.kind == "rescheduled":
             tries = ending.attempt if ending.counts else ending.attempt - 1
@@ -170,17 +197,18 @@ class Journal:
         if not await self.scripts.run("delete", job_id):
             raise JobNotFound(job_id, "in the failed list")
 
-    async def cancel(self, job_id: str, queue: str, task: str) -> bool:
+    async def cancel(self, job_id: str, queue: str, task: str, created_ms: int | None = None) -> bool:
         """Call a job off: True when it waited and is cancelled, False when it runs and its worker was asked to abort.
 
         `Job.result()` of a cancelled job raises CancelledError, as after arq's own `Job.abort()`.
         Raises JobNotCancellable when it neither waits nor runs.
         """
         at_ms = timestamp_ms()
+        created_ms = created_ms or at_ms
         result = serialize_result(
             task, (), {}, 0, at_ms, False, CancelledError(), at_ms, at_ms, f"{job_id}:{task}", queue, job_id
         )
-        answer = await self.scripts.run("cancel", "", job_id, "", task, result or b"", 3_600_000, 0, queue)
+        answer = await self.scripts.run("cancel", "", job_id, "", task, created_ms, result or b"", 3_600_000, 0, queue)
         if not answer:
             raise JobNotCancellable(f"job {job_id!r} neither waits nor runs; there is nothing to cancel")
         return bool(answer == 1)
@@ -193,7 +221,7 @@ class Journal:
         return rescued
 
     async def leave(self, worker: str) -> None:
-        """Take a worker off the list; what it still holds is rescued at once."""
+        """Take a worker off the list. What it still holds goes back; a claim that comes late gets nothing."""
         await self.scripts.run("leave", worker)
 
     async def announce_tasks(self, tasks: dict[str, dict[str, Any]]) -> None:
@@ -208,4 +236,9 @@ class Journal:
 
 
 def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
+    # An id of anyone's bytes must not end a worker: what is not UTF-8 goes through unharmed.
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

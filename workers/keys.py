@@ -11,7 +11,9 @@ KEYS: dict[str, str] = {
     "result": constants.result_key_prefix,
     "abort": constants.abort_jobs_ss,
     # ours: one job
-    "job": "arqlight:job:",  # hash: what the journal knows of a job
+    "job": "arqlight:job:",  # hash: what the journal knows of a job that ran and did not succeed
+    "running": "arqlight:running",  # hash: job -> who runs it since when, and what else is its record (a line)
+    "ended": "arqlight:ended",  # hash: succeeded job -> its record (a line)
     "kept": "arqlight:payload:",  # string: a failed job's raw bytes, put back by a retry
     "history": "arqlight:history:",  # list of JSON, newest first: failed attempts, retries by hand
     # ours: indexes
@@ -24,10 +26,15 @@ KEYS: dict[str, str] = {
     # ours: workers
     "workers": "arqlight:workers",  # sorted set: worker -> end of its lease, ms
     "worker": "arqlight:worker:",  # hash: what a worker says of itself
+    "left": "arqlight:left:",  # string: a worker that said goodbye
     "claimed": "arqlight:claimed:",  # set of the jobs a worker holds
+    "doorman": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
+    "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
+    # ours: waking
+    "bell": "arqlight:bell:",  # list for each queue: tokens, each wakes one worker that waits
+    "summons": "arqlight:summons:",  # pub/sub channel for each worker: a job of its own was called off
     # ours: the stream
     "events": "arqlight:events",
-    "bell": "arqlight:bell",  # pub/sub channel: the key of a queue that has new work
 }
 
 DEFAULT_QUEUE = constants.default_queue_name

@@ -1,4 +1,8 @@
-"""Heartbeats, from a thread, so that a task that blocks the event loop does not cost its worker the lease."""
+"""A worker's heartbeat, from a thread of its own: a task that blocks the event loop does not cost the lease.
+
+The lease is the worker's, not the job's: one renewal covers all that it runs, whether that is 10 jobs or 10,000.
+When it runs out, any other worker returns its jobs (`journal.rescue`).
+"""
 
 import asyncio
 import logging
@@ -8,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from workers.doorman import Doorman
 from workers.scripting import Scripts
 from workers.settings import Settings
 
@@ -17,15 +22,25 @@ BEAT_S = 2.5
 
 
 class Heartbeat:
-    """Renews a worker's lease every `BEAT_S` seconds on a connection and an event loop of its own."""
+    """Renews a worker's lease every `BEAT_S` seconds on a connection and an event loop of its own.
+
+    When the beat wins the doorman's post, the thread keeps the door as well. `poll_s` is what the doorman needs.
+    """
 
     def __init__(
-        self, worker: str, record: dict[str, str], connect: Callable[[], Awaitable[Redis]], settings: Settings
+        self,
+        worker: str,
+        record: dict[str, str],
+        connect: Callable[[], Awaitable[Redis]],
+        settings: Settings,
+        poll_s: float | None,
     ) -> None:
         self._worker = worker
         self._fields = [part for pair in record.items() for part in pair]
         self._connect = connect
         self._settings = settings
+        self._poll_s = poll_s
+        self._door: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="arqlight-heartbeat", daemon=True)
 
@@ -48,9 +63,21 @@ class Heartbeat:
             try:
                 redis = redis or await self._connect()
                 scripts = scripts or Scripts(redis, self._settings)
-                await scripts.run("heartbeat", self._worker, LEASE_MS, *self._fields)
+                is_doorman = await scripts.run("heartbeat", self._worker, LEASE_MS, *self._fields)
+                await self._keep_the_door(redis, scripts, is_doorman == 1)
             except (RedisError, OSError) as error:
                 logger.warning("heartbeat of %s not sent: %s", self._worker, error)
             await asyncio.to_thread(self._stopping.wait, BEAT_S)
-        if redis:
+        if redis and scripts:
+            await self._keep_the_door(redis, scripts, False)
             await redis.aclose()
+
+    async def _keep_the_door(self, redis: Redis, scripts: Scripts, is_doorman: bool) -> None:
+        if self._door and (self._door.done() or not is_doorman):
+            self._door.cancel()
+            [ended] = await asyncio.gather(self._door, return_exceptions=True)
+            if isinstance(ended, Exception):
+                logger.error("the doorman stopped", exc_info=ended)
+            self._door = None
+        if is_doorman and self._door is None:
+            self._door = asyncio.create_task(Doorman(redis, scripts, self._poll_s).keep_the_door())

@@ -290,13 +290,15 @@ class Reader:
         async with self.redis.pipeline(transaction=False) as pipe:
             for job_id, _ in batch:
                 pipe.hgetall(KEYS["job"] + job_id)
+                pipe.hget(KEYS["ended" if state == "succeeded" else "running"], job_id)
                 pipe.get(payload + job_id)
                 pipe.exists(KEYS["in_progress"] + job_id)
             answers = await pipe.execute()
         jobs = []
         for place, (job_id, score) in enumerate(batch):
-            record, raw, busy = _record(answers[3 * place]), answers[3 * place + 1], answers[3 * place + 2]
-            if state == "scheduled" and record.get("state") == "processing":
+            written, line, raw, busy = answers[4 * place : 4 * place + 4]
+            record = _record(written) if line is None else _read_line(line)
+            if state == "scheduled" and line is not None:
                 continue  # a running job's score is the end of its lease, not a schedule
             actual: State = "processing" if state == "queued" and busy else state
             due = score if state in ("queued", "scheduled") else None
@@ -307,6 +309,15 @@ class Reader:
 def _record(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, str]:
     pairs = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
     return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
+
+
+def _read_line(line: bytes) -> dict[str, str]:
+    """The line the journal keeps of a running or succeeded job (see prologue.lua), as a record."""
+    worker, token, attempts, _, created_at, finished_at, size, rest = line.split(b" ", 7)
+    queue, task = rest[: int(size)], rest[int(size) + 1 :]
+    record = {"queue": queue, "task": task, "attempts": attempts, "created_at": created_at, "started_at": token[:-3],
+              "finished_at": finished_at, "worker": worker}  # fmt: skip
+    return {name: value.decode("utf-8", "replace") for name, value in record.items() if value != b"-"}
 
 
 def _read_result(raw: bytes | None) -> dict[str, Any] | None:

@@ -5,13 +5,16 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
 
 from workers.keys import KEYS
+from workers.line import Line
 from workers.settings import Settings
 
 _FOLDER = Path(__file__).parent / "scripts"
 _PROLOGUE = (_FOLDER / "prologue.lua").read_text()
 KEPT_FAILURES = 25
+MOST_TOKENS = 16  # on one bell; a worker that comes away full wakes the next
 
 
 def script_source(verb: str, settings: Settings) -> str:
@@ -21,6 +24,7 @@ def script_source(verb: str, settings: Settings) -> str:
         "succeeded": settings.keep_succeeded,
         "failed": settings.keep_failed,
         "history": KEPT_FAILURES,
+        "tokens": MOST_TOKENS,
     }
     names = ", ".join(f"{name} = '{key}'" for name, key in KEYS.items())
     bounds = ", ".join(f"{name} = {bound}" for name, bound in limits.items())
@@ -29,14 +33,25 @@ def script_source(verb: str, settings: Settings) -> str:
 
 
 class Scripts:
-    """Every script by its verb, sent by hash; a server that forgot it (SCRIPT FLUSH, restart) gets it again."""
+    """Every script by its verb, sent by hash; a server that forgot it (SCRIPT FLUSH, restart) gets it again.
 
-    def __init__(self, redis: Redis, settings: Settings) -> None:
+    :param line: where they are sent; without one, each takes a connection out of the pool.
+    """
+
+    def __init__(self, redis: Redis, settings: Settings, line: Line | None = None) -> None:
         verbs = (path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prologue")
+        self._line = line
         self._scripts: dict[str, AsyncScript] = {
             verb: redis.register_script(script_source(verb, settings)) for verb in verbs
         }
 
     async def run(self, verb: str, *args: str | bytes | int | float) -> Any:
         """Run a script; its keys are found by the script itself, from the ids in `args`."""
-        return await self._scripts[verb](args=args)
+        script = self._scripts[verb]
+        if self._line is None:
+            return await script(args=args)
+        try:
+            return await self._line.call("EVALSHA", script.sha, 0, *args)
+        except NoScriptError:
+            await self._line.call("SCRIPT", "LOAD", str(script.script))
+            return await self._line.call("EVALSHA", script.sha, 0, *args)

@@ -29,7 +29,13 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None, description="Redis or Valkey: redis://, rediss:// or unix://. Default: the server that `up` started."
     )
-    queues: str = Field("high,default,emails", description="Queues the bundled worker takes from, first ones first.")
+    queues: str = Field(
+        "high,default,emails",
+        description="Queues the bundled worker takes from, first ones first; or weights: high=6,default=3,emails=1.",
+    )
+    queue_limits: str = Field(
+        "", description="Jobs of a queue that may run at once, over all workers: emails=5,bulk=2."
+    )
     max_jobs: int = Field(20, ge=1, le=10_000, description="Jobs the bundled worker runs at a time.")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body the service accepts.")
     keep_events: int = Field(100_000, ge=100, description="Transitions the feed can replay.")
@@ -65,7 +71,16 @@ class Settings(BaseSettings):
 
     def queue_names(self) -> list[str]:
         """`queues`, split."""
-        return [name.strip() for name in self.queues.split(",") if name.strip()]
+        return split_names(self.queues)
+
+    def limit_names(self) -> list[str]:
+        """`queue_limits`, split."""
+        return split_names(self.queue_limits)
+
+
+def split_names(text: str) -> list[str]:
+    """A list as the environment and the command line write it: `high, default`."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -20,18 +20,21 @@ from redis.exceptions import RedisError
 
 from workers.attempt import Attempt
 from workers.commits import SERVER_AWAY, Commits
-from workers.doorbell import Doorbell, allow_notifications
+from workers.doorbell import Doorbell
 from workers.errors import ServerUnreachable
 from workers.journal import Claim, Ending, Journal
-from workers.keys import KEYS, queue_key
+from workers.keys import KEYS
+from workers.lanes import Lanes, parse_lanes, parse_limits
+from workers.line import Line
 from workers.liveness import BEAT_S, Heartbeat
+from workers.notices import allow_notifications, hear
 from workers.settings import Settings
 from workers.task import Task
 
 logger = logging.getLogger("arqlight.worker")
 VERSION = "0.1.0"
-# Pub/sub may lose a message when a connection breaks: the queues are looked at now and then all the same.
-SAFETY_POLL_S = 5.0
+# A token is lost with the worker that took it: the queues are looked at now and then all the same.
+SAFETY_POLL_S = 2.5
 CRON_STEP_S = 0.5  # arq's own window for cron jobs
 
 
@@ -40,17 +43,30 @@ class Worker(arq.Worker):
 
     :param settings: ours; the parameters that are arq's own mean what arq says.
     :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
+    :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
     """
 
-    def __init__(self, *args: Any, settings: Settings, queues: Sequence[str] = (), **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        settings: Settings,
+        queues: Sequence[str] | Lanes = (),
+        limits: Mapping[str, int] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(*args, **kwargs)
         self.settings = settings
-        self.queues = list(queues) or [self.queue_name]
+        self.lanes = queues if isinstance(queues, Lanes) else Lanes(tuple(queues) or (self.queue_name,))
+        self.queues = list(self.lanes.keys)
+        self.limits = dict(limits or {})
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
         self._may_have_more = True
-        self._polls = False
+        self._summoned = True
+        self._lost_an_answer = False
+        self._passing: asyncio.Task[None] | None = None
+        self._lines: list[Line] = []
         self._companions: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
 
@@ -68,67 +84,109 @@ class Worker(arq.Worker):
     async def _start(self) -> None:
         if self._pool is None:
             self._pool = await self._connect()
-        self.journal = Journal(self.pool, self.settings)
-        self.commits = Commits(self.journal, self.id)
+        # Two lines, so that a claim does not wait behind a commit, nor a commit behind a claim.
+        self._lines = [Line(self.pool), Line(self.pool)]
+        self.journal = Journal(self.pool, self.settings, self._lines[0])
+        self.commits = Commits(Journal(self.pool, self.settings, self._lines[1]), self.id)
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
         await log_redis_info(self.pool, logger.info)
         self.ctx["redis"] = self.pool
         if self.on_startup:
             await self.on_startup(self.ctx)
         await self.journal.announce_queues(self.queues)
+        await self.journal.limit_queues({queue: self.limits.get(queue, 0) for queue in self.queues})
         await self.journal.announce_tasks(self._tasks_to_announce())
-        self._polls = not await allow_notifications(self.pool)
-        doorbell = Doorbell(self.pool, self._ring)
-        self._companions = [asyncio.create_task(doorbell.listen()), asyncio.create_task(self._rescue_others())]
-        self._heartbeat = Heartbeat(self.id, self._record(), self._connect_beside, self.settings)
+        notified = await allow_notifications(self.pool)
+        self._doorbell = Doorbell(self.pool, self.queues, self._ring)
+        self._companions = [
+            asyncio.create_task(self._doorbell.listen()),
+            asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._summon)),
+            asyncio.create_task(self._look_around()),
+        ]
+        poll_s = None if notified else self.poll_delay_s
+        self._heartbeat = Heartbeat(self.id, self._record(), self._connect_beside, self.settings, poll_s)
         self._heartbeat.start()
 
     async def _round(self) -> float:
         """Claim what fits, start it, see to aborts and cron; how many seconds to wait before the next round at most."""
         self._wake.clear()
-        wait_s = self.poll_delay_s if self._polls else SAFETY_POLL_S
         try:
-            next_due_ms = await self._claim()
-            if next_due_ms is not None:
-                wait_s = min(wait_s, next_due_ms / 1000)
-            if self.allow_abort_jobs:
-                await self._cancel_aborted_jobs()
+            if self._lost_an_answer:
+                await self._give_back()
+            await self._claim()
+            if self.allow_abort_jobs and self._summoned:
+                await self._abort_recalled()
             await self.heart_beat()
         except SERVER_AWAY as error:
             logger.warning("the server does not answer, trying again: %s", error)
             self._wake.clear()
             self._may_have_more = True
             return 1.0
-        if self.cron_jobs:
-            wait_s = min(wait_s, CRON_STEP_S)
-        return wait_s
+        return CRON_STEP_S if self.cron_jobs else SAFETY_POLL_S
 
-    async def _claim(self) -> int | None:
+    async def _claim(self) -> None:
+        slots = self._free_slots()
+        if slots <= 0:
+            self._may_have_more = True
+            return
+        # Half of the slots at a time: the server works on one half while the tasks of the other run.
+        asked = min(slots, self.queue_read_limit, (self.max_jobs + 1) // 2)
+        queues, shares = self.lanes.turns(asked)
+        self._lost_an_answer = True
+        claims, self._may_have_more = await self.journal.claim(
+            self.id, queues, asked, self.lease_ms, self.allow_abort_jobs, shares
+        )
+        self._lost_an_answer = False
+        attempts = [Attempt(self, claim) for claim in claims]
+        for attempt in attempts:
+            claim = attempt.claim
+            task = self.loop.create_task(self._run(attempt))
+            self.tasks[claim.id] = self.job_tasks[claim.id] = task
+            task.add_done_callback(partial(self._settle, claim))
+        if attempts:
+            # Behind the first step of each: a task that never waits needs no timer.
+            self.loop.call_soon(self._set_timers, attempts)
+        if self._free_slots() > 0:
+            if self._may_have_more:
+                self._wake.set()
+            else:
+                self._doorbell.want()
+
+    async def _give_back(self) -> None:
+        """After a claim whose answer never came: the server may have given jobs that nobody here knows of."""
+        returned = await self.journal.give_back(self.id, {*self.tasks, *self.commits.unwritten()})
+        self._lost_an_answer = False
+        if returned:
+            logger.warning("%d jobs went back: the answer to their claim was lost", returned)
+
+    def _free_slots(self) -> int:
+        if not self.allow_pick_jobs or self.commits.is_behind:
+            return 0
         slots = self.max_jobs - len(self.tasks)
         if self.burst and self.max_burst_jobs >= 0:
             slots = min(slots, self.max_burst_jobs - self._jobs_started())
-        if not self.allow_pick_jobs or slots <= 0:
-            self._may_have_more = True
-            return None
-        asked = min(slots, self.queue_read_limit)
-        claims, next_due_ms = await self.journal.claim(
-            self.id, self.queues, asked, self.lease_ms, self.allow_abort_jobs
-        )
-        self._may_have_more = len(claims) == asked
-        if self._may_have_more and asked < slots:
-            self._wake.set()
-        for claim in claims:
-            task = self.loop.create_task(self._run(claim))
-            self.tasks[claim.id] = self.job_tasks[claim.id] = task
-            task.add_done_callback(partial(self._settle, claim))
-        return next_due_ms
+        return slots
 
-    async def _run(self, claim: Claim) -> None:
-        attempt = Attempt(self, claim)
+    def _set_timers(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            if task := self.job_tasks.get(attempt.claim.id):
+                attempt.set_timer(task)
+
+    async def _abort_recalled(self) -> None:
+        self._summoned = False
+        for job_id in await self.journal.recalled(self.id):
+            if task := self.job_tasks.get(job_id):
+                self.aborting_tasks.add(job_id)
+                task.cancel()
+
+    async def _run(self, attempt: Attempt) -> None:
         ending = await attempt.run()
-        self.job_tasks.pop(claim.id, None)
+        self.job_tasks.pop(attempt.claim.id, None)
+        if self.after_job_end is None:
+            self.commits.submit(ending)
+            return
         # A shutdown must not cut a commit in two: the group is flushed, whatever cancels this task.
-        await asyncio.shield(self.commits.submit(ending))
+        await asyncio.shield(self.commits.submitted(ending))
         await attempt.hook(self.after_job_end, "after_job_end")
 
     def _settle(self, claim: Claim, done: asyncio.Task[None]) -> None:
@@ -142,14 +200,27 @@ class Worker(arq.Worker):
         if self._may_have_more:
             self._wake.set()
 
-    def _ring(self, key: str) -> None:
-        if not key or key in self.queues or key == KEYS["abort"]:
+    def _ring(self, queue: str) -> None:
+        if queue and self._free_slots() <= 0:
+            # Filled by its own cron or poll meanwhile: the token is another worker's.
+            self._passing = asyncio.create_task(self._pass_on(queue))
+        else:
             self._wake.set()
+
+    async def _pass_on(self, queue: str) -> None:
+        with contextlib.suppress(*SERVER_AWAY):  # the others' own poll finds the job then
+            await self.journal.ring(queue)
+
+    def _summon(self, job_id: bytes) -> None:
+        self._summoned = True
+        self._wake.set()
 
     async def _is_drained(self) -> bool:
         """Whether a burst is over: as in arq, when the queues are empty or the limit of jobs is reached."""
         limit_reached = 0 <= self.max_burst_jobs <= self._jobs_started()
         if not limit_reached:
+            if self._may_have_more:
+                return False
             async with self.pool.pipeline(transaction=False) as pipe:
                 for queue in self.queues:
                     pipe.zcard(queue)
@@ -157,11 +228,14 @@ class Worker(arq.Worker):
                     self._may_have_more = True
                     return False
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await self.commits.drain()
         return True
 
-    async def _rescue_others(self) -> None:
+    async def _look_around(self) -> None:
+        """Now and then: jobs of dead workers, and jobs that were called off while no summons could come."""
         while True:
             await asyncio.sleep(BEAT_S)
+            self._summoned = True
             try:
                 rescued = await self.journal.rescue()
             except RedisError as error:
@@ -186,6 +260,8 @@ class Worker(arq.Worker):
             await self._heartbeat.stop()
             with contextlib.suppress(*SERVER_AWAY):  # then the lease runs out by itself
                 await self.journal.leave(self.id)
+        for line in self._lines:
+            await line.close()
         await super().close()
 
     async def _connect(self) -> ArqRedis:
@@ -232,12 +308,14 @@ class Worker(arq.Worker):
 def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
     """A worker from an arq `WorkerSettings` class or dict, read as arq reads it.
 
-    `queues` are lane names; without them the class's own `queues`, else its `queue_name`. A Redis that was set
-    explicitly (flag or environment) wins over the class's `redis_settings`; else the class's wins.
+    `queues` are lane names, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
+    `queue_limits` (lane -> jobs at once, over all workers) win over the setting. A Redis that was set explicitly (flag
+    or environment) wins over the class's `redis_settings`; else the class's wins.
     """
     kwargs = get_kwargs(settings_class)
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
     if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
         kwargs["redis_settings"] = RedisSettings.from_dsn(settings.resolved_redis_url())  # type: ignore[assignment]
-    lanes = [queue_key(name) for name in queues or own.get("queues", ())]
-    return Worker(settings=settings, queues=lanes, **{**kwargs, **overrides})
+    lanes = parse_lanes(queues or own.get("queues", ()))
+    limits = parse_limits(own.get("queue_limits") or settings.limit_names())
+    return Worker(settings=settings, queues=lanes if lanes.keys else (), limits=limits, **{**kwargs, **overrides})

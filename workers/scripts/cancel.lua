@@ -1,28 +1,30 @@
 -- End a job that someone called off: a waiting one (worker ''), or one whose worker stopped it.
--- ARGV: worker, id, token, task, result, result_ttl_ms, in_progress_ms
+-- ARGV: worker, id, token, task, created_at, result, result_ttl_ms, in_progress_ms, queue
 -- Returns 1, 0 when there is nothing to cancel, or 2 when the job runs and its worker was asked to abort it.
 local worker, id, task = ARGV[1], ARGV[2], ARGV[4]
 local record
 if worker ~= '' then
   record = release(worker, id, ARGV[3])
 else
-  local fields = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts', 'state')
-  local queue = fields[1] or ARGV[8]
+  local running = read_running(id)
+  local before = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
+  local queue = running and running.queue or before[1] or ARGV[9]
   if not queue or not call('ZSCORE', queue, id) then return 0 end
-  if fields[4] == 'processing' or call('EXISTS', KEY.in_progress .. id) == 1 then
-    call('ZADD', KEY.abort, now, id)
-    call('PUBLISH', KEY.bell, KEY.abort)
+  if running or call('EXISTS', KEY.in_progress .. id) == 1 then
+    call('ZADD', KEY.abort, now_text, id)
+    call('PUBLISH', KEY.summons .. (running and running.worker or ''), id)
     return 2
   end
-  record = { queue = queue, task = fields[2], attempts = fields[3] }
-  call('HSETNX', KEY.job .. id, 'created_at', now)
-  call('PERSIST', KEY.job .. id)
+  record = { queue = queue, task = before[2] or '', attempts = before[3] or 0 }
 end
 if not record then return 0 end
 
-task = task ~= '' and task or record.task
-settle(id, record.queue, ARGV[5], ARGV[6], ARGV[7])
-call('HSET', KEY.job .. id, 'state', 'cancelled', 'queue', record.queue, 'task', task or '', 'finished_at', now)
+if task ~= '' then record.task = task end
+settle(record.queue, { id })
+keep_result(id, ARGV[6], ARGV[7], ARGV[8])
+call('HSET', KEY.job .. id, 'state', 'cancelled', 'queue', record.queue, 'task', record.task, 'attempts',
+  record.attempts, 'created_at', ARGV[5], 'finished_at', now_text)
+if record.worker then call('HSET', KEY.job .. id, 'worker', record.worker, 'started_at', token_ms(record.token)) end
 keep(KEY.cancelled, id, LIMIT.succeeded)
-emit(id, 'cancelled', record.queue, task, record.attempts or 0)
+emit(id, 'cancelled', record.queue, record.task, record.attempts)
 return 1

@@ -1,81 +1,126 @@
 -- Give a worker as many due jobs as it has free slots, from its queues in order.
--- ARGV: worker, slots, lease_ms, "1" when the worker honours arq:abort, then the queues
--- Returns: ms until the next scheduled job (-1: none is), then, a job: id, queue, payload or false, attempt, token, score, aborted, lost
-local worker, slots, lease_ms, honours_abort = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4] == '1'
-local claimed = { -1 }
+-- ARGV: worker, slots, lease_ms, "1" when the worker honours arq:abort, then two a queue: queue, its share of the slots
+-- Every queue gives up to its share first; slots still free then go to the queues in order.
+-- Returns: 1 when due jobs are left that another claim could take, else 0; the token of these claims; then, seven a job:
+-- id, queue, payload or false, attempt, score, aborted, lost
+local worker, slots, lease_ms, honours_abort = ARGV[1], math.min(tonumber(ARGV[2]), 1000), tonumber(ARGV[3]), ARGV[4] == '1'
+honours_abort = honours_abort and call('EXISTS', KEY.abort) == 1
+local lease_text = string.format('%.0f', lease_ms)
+local answer, claimed, skipped, is_dry, is_full = { 0, now_token }, {}, {}, {}, {}
+if call('EXISTS', KEY.left .. worker) == 1 then return answer end
+-- How many more of a queue may run at once; nil where nobody set a limit.
+local room, limited = {}, call('EXISTS', KEY.limits) == 1
 
--- The task's name out of arq's own pickle, {'t': .., 'f': name, ..}, for jobs that a plain arq client put here.
--- Protocol 4 and up write 'f' and the name as SHORT_BINUNICODE, each followed by MEMOIZE. Other serializers: unknown.
+-- The task's name out of arq's own pickle, {'t': .., 'f': name, ..}, for a job that has no record yet. Protocol 4 and up
+-- write 'f' and the name as SHORT_BINUNICODE, each followed by MEMOIZE. Other serializers: unknown.
 local function pickled_task(payload)
   local _, at = string.find(payload or '', '\140\1f\148\140', 1, true)
   if not at or at > 64 then return '' end
   return string.sub(payload, at + 2, at + 1 + string.byte(payload, at + 1))
 end
 
-local function claim(id, queue, score, record)
-  local state = record[1]
-  local claims, lost = (record[3] or 0) + 1, tonumber(record[6] or 0)
-  local payload = call('GET', KEY.payload .. id)
-  local task = record[5]
-  if state ~= 'queued' and state ~= 'scheduled' and state ~= 'processing' then
-    -- A plain arq client enqueued it; an ended job of the same id gives way.
-    if state then forget(id, 'replaced') end
-    claims, lost, task = 1, 0, pickled_task(payload)
-    call('HSET', KEY.job .. id, 'created_at', score)
-  end
-  if state == 'processing' then lost = lost + 1 end
-  local attempt = call('INCR', KEY.tries .. id)
-  call('EXPIRE', KEY.tries .. id, 88400)
-  call('ZADD', queue, now + lease_ms, id)
-  call('SET', KEY.in_progress .. id, '1', 'PX', lease_ms)
-  call('HSET', KEY.job .. id, 'queue', queue, 'task', task or '', 'state', 'processing', 'attempts', attempt,
-    'started_at', now, 'worker', worker, 'claims', claims, 'lost', lost)
-  call('PERSIST', KEY.job .. id)
-  call('ZADD', KEY.processing .. queue, now, id)
-  call('SADD', KEY.claimed .. worker, id)
-  local aborted = honours_abort and call('ZREM', KEY.abort, id) or 0
-  emit(id, 'processing', queue, task, attempt, 'worker', worker)
-  for _, value in ipairs({ id, queue, payload, attempt, tostring(claims), score, aborted, lost }) do
-    claimed[#claimed + 1] = value
-  end
+-- Busy for arq, until the end of the lease; without a "zadd" notification (see put_due).
+local function hold(queue, id, score, in_progress)
+  call('SET', in_progress, '1', 'PX', lease_text)
+  call('ZINCRBY', queue, now + lease_ms - score, id)
 end
 
--- A job whose score came due while its worker lives (a blocked event loop) stays with that worker; that of a dead
--- worker waits for the rescue, which writes down what happened.
-local function still_held(id, queue, record)
-  local lease = record[1] == 'processing' and call('ZSCORE', KEY.workers, record[2])
+-- A running job whose score came due while its worker lives (a blocked event loop) stays with that worker; that of a
+-- dead worker waits for the rescue, which writes down what happened.
+local function still_held(id, queue, score)
+  local lease = call('ZSCORE', KEY.workers, read_running(id).worker)
   if not lease then return false end
-  if tonumber(lease) > now then
-    call('ZADD', queue, now + lease_ms, id)
-    call('SET', KEY.in_progress .. id, '1', 'PX', lease_ms)
-  end
+  if tonumber(lease) > now then hold(queue, id, score, KEY.in_progress .. id) end
   return true
 end
 
-for q = 5, #ARGV do
-  local queue, offset = ARGV[q], 0
+-- Task, tries so far and workers lost of a job that is not new: it ran before, or runs for a worker nobody knows.
+local function look_up(id, is_running, is_ended, payload, tries)
+  if is_running then
+    local record = read_running(id)
+    let_go(record.worker, record.queue, { id })
+    return record.task, math.max(tries or 0, record.attempts), record.lost + 1
+  end
+  local before = call('HMGET', KEY.job .. id, 'state', 'task', 'lost')
+  if not is_ended and (before[1] == 'queued' or before[1] == 'scheduled') then return before[2], tries or 0, before[3] or 0 end
+  forget(id, 'replaced') -- it ended, and a plain arq client gave its id to a new job
+  return pickled_task(payload), tries or 0, '-'
+end
+
+local function take(queue, wanted)
+  if limited and room[queue] == nil then
+    local limit = call('HGET', KEY.limits, queue)
+    room[queue] = limit and math.max(limit - call('ZCARD', KEY.processing .. queue), 0) or false
+  end
+  if room[queue] and room[queue] < wanted then
+    wanted, is_full[queue] = room[queue], true
+  end
+  local taken, lines = {}, {}
   -- Jobs that plain arq workers run stay in the due range: step over them, within a bound.
-  while slots > 0 and offset < 1000 do
-    local due = call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', offset, slots)
+  while #taken < 2 * wanted and not is_dry[queue] and (skipped[queue] or 0) < 1000 do
+    local asked = wanted - #taken / 2
+    local due = call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', skipped[queue] or 0, asked)
+    is_dry[queue] = #due < 2 * asked
     if #due == 0 then break end
+    local keys, jobs, ids = {}, {}, {}
     for i = 1, #due, 2 do
-      local id = due[i]
-      local record = call('HMGET', KEY.job .. id, 'state', 'worker', 'claims', 'queue', 'task', 'lost')
-      if call('EXISTS', KEY.in_progress .. id) == 1 or still_held(id, queue, record) then
-        offset = offset + 1
+      local id, n = due[i], #keys
+      keys[n + 1], keys[n + 2], keys[n + 3] = KEY.in_progress .. id, KEY.payload .. id, KEY.tries .. id
+      jobs[#jobs + 1], ids[#ids + 1] = KEY.job .. id, id
+    end
+    local read, running = call('MGET', unpack(keys)), call('HMGET', KEY.running, unpack(ids))
+    local ended = call('HMGET', KEY.ended, unpack(ids))
+    local none_ran = call('EXISTS', unpack(jobs)) == 0 -- mostly all are new, and no record need be looked for
+    for n, id in ipairs(ids) do
+      local score, payload, tries = due[2 * n], read[3 * n - 1], read[3 * n]
+      if read[3 * n - 2] or running[n] and still_held(id, queue, score) then
+        skipped[queue] = (skipped[queue] or 0) + 1
       else
-        claim(id, queue, due[i + 1], record)
-        slots = slots - 1
+        local task, attempt, lost
+        if none_ran and not running[n] and not ended[n] then
+          task, attempt, lost = pickled_task(payload), tries or 0, '-'
+        else
+          task, attempt, lost = look_up(id, running[n], ended[n], payload, tries)
+        end
+        attempt = attempt + 1
+        hold(queue, id, score, keys[3 * n - 2])
+        emit(id, 'processing', queue, task, attempt, 'worker', worker)
+        local k = #taken
+        lines[k + 1], lines[k + 2] = id, line(worker, now_token, attempt, lost, '-', '-', queue, task)
+        taken[k + 1], taken[k + 2] = now_text, id
+        claimed[#claimed + 1] = id
+        local m = #answer
+        answer[m + 1], answer[m + 2], answer[m + 3], answer[m + 4] = id, queue, payload, attempt
+        answer[m + 5], answer[m + 6], answer[m + 7] = score, 0, tostring(lost)
+        if honours_abort then answer[m + 6] = call('ZREM', KEY.abort, id) end
       end
     end
   end
+  if #taken > 0 then
+    spread('HSET', KEY.running, lines)
+    spread('ZADD', KEY.processing .. queue, taken)
+    slots = slots - #taken / 2
+    if room[queue] then room[queue] = room[queue] - #taken / 2 end
+  end
 end
 
-local next_due = -1
-for q = 5, #ARGV do
-  local later = call('ZRANGEBYSCORE', ARGV[q], '(' .. now, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
-  local wait = later[2] and tonumber(later[2]) - now
-  if wait and (next_due < 0 or wait < next_due) then next_due = wait end
+for i = 5, #ARGV, 2 do take(ARGV[i], math.min(slots, tonumber(ARGV[i + 1]))) end
+for i = 5, #ARGV, 2 do take(ARGV[i], slots) end
+if #claimed > 0 then spread('SADD', KEY.claimed .. worker, claimed) end
+
+local silenced = {}
+for i = 5, #ARGV, 2 do
+  local queue = ARGV[i]
+  if is_dry[queue] then
+    silenced[#silenced + 1] = KEY.bell .. queue -- whoever comes for these tokens would find nothing
+  elseif slots == 0 and not is_full[queue] then
+    local next_id = call('ZRANGEBYSCORE', queue, '-inf', now_text, 'LIMIT', skipped[queue] or 0, 1)[1]
+    if next_id then
+      answer[1] = 1
+      -- This worker is full, another may not be.
+      if #claimed > 0 then ring(queue, 1) end
+    end
+  end
 end
-claimed[1] = next_due
-return claimed
+remove(silenced)
+return answer

@@ -1,30 +1,41 @@
--- Put jobs into their queues: all of them, or none when an id is taken.
+-- Put jobs into their queues: all of them, or none when an id is taken. As with a plain arq client's, what is in the
+-- queue and in the payload says all there is to say of a waiting job: its record begins with its first claim.
 -- ARGV, six a job: id, queue, task, payload, delay_ms, expires_ms
 -- Returns the ids already taken.
-local taken, seen = {}, {}
+local taken, seen, replaced = {}, {}, {}
 for i = 1, #ARGV, 6 do
   local id = ARGV[i]
-  if seen[id] or call('EXISTS', KEY.payload .. id, KEY.result .. id) > 0 then taken[#taken + 1] = id end
+  if seen[id] then
+    taken[#taken + 1] = id
+  elseif call('EXISTS', KEY.payload .. id, KEY.result .. id) > 0 then
+    taken[#taken + 1] = id
+  elseif call('EXISTS', KEY.job .. id, KEY.kept .. id) + call('HEXISTS', KEY.ended, id) > 0 then
+    replaced[#replaced + 1] = id
+  end
   seen[id] = true
 end
 if #taken > 0 then return taken end
 
-local rung = {}
+for _, id in ipairs(replaced) do forget(id, 'replaced') end
+local due, scheduled = {}, {}
 for i = 1, #ARGV, 6 do
-  local id, queue, task, payload = ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]
-  local delay, expires = tonumber(ARGV[i + 4]), tonumber(ARGV[i + 5])
-  local state = delay > 0 and 'scheduled' or 'queued'
-  forget(id, 'replaced')
-  call('SET', KEY.payload .. id, payload, 'PX', delay + expires)
-  call('ZADD', queue, now + delay, id)
-  call('HSET', KEY.job .. id, 'queue', queue, 'task', task, 'state', state, 'attempts', 0, 'created_at', now)
-  -- A plain arq worker may take the job and never tell: the record then goes by itself.
-  call('PEXPIRE', KEY.job .. id, delay + 2 * expires)
-  emit(id, state, queue, task, 0)
-  if not rung[queue] then
-    rung[queue] = true
-    call('SADD', KEY.queues, queue)
-    call('PUBLISH', KEY.bell, queue)
-  end
+  local id, queue, delay = ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 4])
+  local waits = delay > 0 and scheduled or due
+  call('SET', KEY.payload .. id, ARGV[i + 3], 'PX', delay + ARGV[i + 5])
+  emit(id, delay > 0 and 'scheduled' or 'queued', queue, ARGV[i + 2], '0')
+  waits[queue] = waits[queue] or {}
+  table.insert(waits[queue], now + delay)
+  table.insert(waits[queue], id)
+end
+
+for queue, placed in pairs(scheduled) do
+  -- Its "zadd" notification tells the doorman to look when the first of them is due.
+  spread('ZADD', queue, placed)
+  call('SADD', KEY.queues, queue)
+end
+for queue, placed in pairs(due) do
+  if #placed == 2 then put_due(queue, placed[2]) else spread('ZADD', queue, placed) end
+  call('SADD', KEY.queues, queue)
+  ring(queue, #placed / 2)
 end
 return taken

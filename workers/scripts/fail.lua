@@ -1,8 +1,8 @@
 -- End a job that is out of tries: into the failed list, with its raw bytes and its last failure.
--- ARGV: worker, id, token, task, result, result_ttl_ms, in_progress_ms, attempt, failure (JSON), error, message, fingerprint
+-- ARGV: worker, id, token, task, created_at, result, result_ttl_ms, in_progress_ms, attempt, failure (JSON), error, message, fingerprint
 -- Returns 1, or 0 when the worker held it no more.
-local worker, id, task, attempt, failure = ARGV[1], ARGV[2], ARGV[4], ARGV[8], ARGV[9]
-local err, message, fingerprint = ARGV[10], ARGV[11], ARGV[12]
+local worker, id, task, attempt, failure = ARGV[1], ARGV[2], ARGV[4], ARGV[9], ARGV[10]
+local err, message, fingerprint = ARGV[11], ARGV[12], ARGV[13]
 local record = release(worker, id, ARGV[3])
 if not record then return 0 end
 
@@ -10,12 +10,15 @@ if call('EXISTS', KEY.payload .. id) == 1 then
   call('RENAME', KEY.payload .. id, KEY.kept .. id)
   call('PERSIST', KEY.kept .. id)
 end
-settle(id, record.queue, ARGV[5], ARGV[6], ARGV[7])
+settle(record.queue, { id })
+keep_result(id, ARGV[6], ARGV[7], ARGV[8])
 remember(id, failure)
 -- How often in a row this job has ended so: the same failure again after a retry is worth saying.
-local repeats = record.fingerprint == fingerprint and (record.repeats or 0) + 1 or 1
-call('HSET', KEY.job .. id, 'state', 'failed', 'task', task, 'finished_at', now, 'attempts', attempt,
-  'error', err, 'message', message, 'fingerprint', fingerprint, 'repeats', repeats)
+local before = call('HMGET', KEY.job .. id, 'fingerprint', 'repeats')
+local repeats = before[1] == fingerprint and (before[2] or 0) + 1 or 1
+record.task, record.attempts = task, attempt
+write(id, record, 'failed', 'created_at', ARGV[5], 'finished_at', now_text, 'error', err, 'message', message,
+  'fingerprint', fingerprint, 'repeats', repeats)
 keep(KEY.failed, id, LIMIT.failed)
 emit(id, 'failed', record.queue, task, attempt, 'worker', worker, 'error', err, 'message', message,
   'fingerprint', fingerprint)

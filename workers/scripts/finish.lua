@@ -1,16 +1,51 @@
 -- Commit jobs that succeeded, many at once.
--- ARGV: worker, then six a job: id, token, task, result, result_ttl_ms, in_progress_ms
+-- ARGV: worker, then ten a job: id, token, queue, attempt, lost ('-' when it never ran before), task, created_at, result,
+-- result_ttl_ms, in_progress_ms
 -- Returns how many of them this worker still held.
-local worker, finished = ARGV[1], 0
-for i = 2, #ARGV, 6 do
-  local id, task = ARGV[i], ARGV[i + 2]
-  local record = release(worker, id, ARGV[i + 1])
-  if record then
-    settle(id, record.queue, ARGV[i + 3], ARGV[i + 4], ARGV[i + 5])
-    call('HSET', KEY.job .. id, 'state', 'succeeded', 'task', task, 'finished_at', now)
-    keep(KEY.succeeded, id, LIMIT.succeeded)
-    emit(id, 'succeeded', record.queue, task, record.attempts, 'worker', worker)
-    finished = finished + 1
+local worker, ids, tokens, by_queue, finished = ARGV[1], {}, {}, {}, {}
+for i = 2, #ARGV, 10 do
+  local n = #ids + 1
+  ids[n], tokens[n] = ARGV[i], ARGV[i + 1]
+end
+for n, is_held in ipairs(holds(worker, ids, tokens)) do
+  if is_held then
+    local queue = ARGV[10 * n - 6]
+    local mine = by_queue[queue] or {}
+    mine[#mine + 1] = ids[n]
+    by_queue[queue] = mine
+    finished[#finished + 1] = n
   end
 end
-return finished
+if #finished == 0 then return 0 end
+
+for queue, mine in pairs(by_queue) do
+  let_go(worker, queue, mine)
+  settle(queue, mine)
+end
+local lines, places = {}, {}
+for _, n in ipairs(finished) do
+  local id, i, k = ids[n], 10 * n - 8, #lines
+  local queue, attempt, task = ARGV[i + 2], ARGV[i + 3], ARGV[i + 5]
+  lines[k + 1] = id
+  lines[k + 2] = line(worker, tokens[n], attempt, ARGV[i + 4], ARGV[i + 6], now_text, queue, task)
+  places[k + 1], places[k + 2] = now_text, id
+  keep_result(id, ARGV[i + 7], ARGV[i + 8], ARGV[i + 9])
+  emit(id, 'succeeded', queue, task, attempt, 'worker', worker)
+end
+spread('HSET', KEY.ended, lines)
+spread('ZADD', KEY.succeeded, places)
+
+-- Held to its bound: the oldest leave, a few more at a time than come.
+local over = math.min(call('ZCARD', KEY.succeeded) - LIMIT.succeeded, #finished + 100)
+if over > 0 then
+  local oldest, gone, others = call('ZPOPMIN', KEY.succeeded, over), {}, {}
+  for i = 1, #oldest, 2 do gone[#gone + 1] = oldest[i] end
+  for n, text in ipairs(call('HMGET', KEY.ended, unpack(gone))) do
+    if text and not string.find(text, '^%S+ %S+ %S+ %- ') then
+      others[#others + 1], others[#others + 2] = KEY.job .. gone[n], KEY.history .. gone[n]
+    end
+  end
+  spread('HDEL', KEY.ended, gone)
+  remove(others)
+end
+return #finished

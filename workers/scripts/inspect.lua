@@ -2,8 +2,11 @@
 -- ARGV: id
 -- Returns: now, record, payload, kept payload, result, history, 1 when it is marked in progress, queue, score
 local id = ARGV[1]
-local record = call('HGETALL', KEY.job .. id)
-local queue = call('HGET', KEY.job .. id, 'queue')
+local record = read_record(id)
+local queue = false
+for i = 1, #record, 2 do
+  if record[i] == 'queue' then queue = record[i + 1] end
+end
 local score = queue and call('ZSCORE', queue, id)
 if not score then
   for _, other in ipairs(call('SMEMBERS', KEY.queues)) do

@@ -44,7 +44,7 @@ for state, jobs in pairs({ processing = running, queued = waiting }) do
     local slot = state == 'processing' and place or math.min(#running, rows) + place
     if place <= rows and slot <= rows then
       local payload = call('STRLEN', KEY.payload .. job.id) <= largest and call('GET', KEY.payload .. job.id)
-      active[slot] = { job.id, job.queue, state, payload, call('HGETALL', KEY.job .. job.id) }
+      active[slot] = { job.id, job.queue, state, payload, read_record(job.id) }
     end
   end
 end

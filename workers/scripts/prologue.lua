@@ -1,14 +1,47 @@
 -- Stands before every script: the server's clock, and the words all transitions share.
--- KEY (names) and LIMIT (bounds) are put before it by journal.py.
+-- KEY (names) and LIMIT (bounds) are put before it by scripting.py.
 
 local call = redis.call
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local now_text = string.format('%.0f', now)
+-- No two scripts begin in one microsecond: a claim's token.
+local now_token = string.format('%.0f', clock[1] * 1000000 + clock[2])
+local function token_ms(token) return string.sub(token, 1, -4) end
 
--- The one place that writes the feed. Extra fields follow the five that every event has.
+-- One command over any number of values (an even number goes out each time, for pairs): Lua's stack holds 8,000.
+local function spread(command, key, values)
+  for first = 1, #values, 4000 do
+    call(command, key, unpack(values, first, math.min(first + 3999, #values)))
+  end
+end
+
+local function remove(keys)
+  for first = 1, #keys, 4000 do call('DEL', unpack(keys, first, math.min(first + 3999, #keys))) end
+end
+
+-- The one place that writes the feed. Extra fields follow the five that every event has. The stream is cut to its
+-- bound once a script, by the first event: up to a script's events more stand in it meanwhile.
+local is_cut = false
 local function emit(id, state, queue, task, attempt, ...)
-  call('XADD', KEY.events, 'MAXLEN', '~', LIMIT.events, '*',
-    'job', id, 'state', state, 'queue', queue, 'task', task or '', 'attempt', attempt, ...)
+  if not is_cut then
+    call('XTRIM', KEY.events, 'MAXLEN', '~', LIMIT.events)
+    is_cut = true
+  end
+  call('XADD', KEY.events, '*', 'job', id, 'state', state, 'queue', queue, 'task', task or '', 'attempt', attempt, ...)
+end
+
+-- Wake workers that wait for work: one token wakes one of them. Tokens that nobody has taken yet will do.
+local function ring(queue, jobs)
+  local missing = math.min(jobs, LIMIT.tokens) - call('LLEN', KEY.bell .. queue)
+  for _ = 1, missing do call('RPUSH', KEY.bell .. queue, queue) end
+end
+
+-- Put a due job into a queue. A score that is counted up sends no "zadd" notification: the doorman listens for those,
+-- to ring for plain arq clients, and this job has been rung for already.
+local function put_due(queue, id)
+  call('ZREM', queue, id)
+  call('ZINCRBY', queue, now_text, id)
 end
 
 -- A line of a job's history, newest first and bounded.
@@ -23,46 +56,125 @@ local function forget(id, reason)
     local record = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
     emit(id, 'deleted', record[1] or '', record[2], record[3] or 0, 'reason', reason)
   end
-  call('ZREM', KEY.succeeded, id)
+  if call('ZREM', KEY.succeeded, id) == 1 then call('HDEL', KEY.ended, id) end
   call('ZREM', KEY.cancelled, id)
   call('DEL', KEY.job .. id, KEY.kept .. id, KEY.history .. id)
 end
 
 -- An index of ended jobs, held to its bound; the oldest leave, a few at a time.
 local function keep(index, id, limit)
-  call('ZADD', index, now, id)
+  call('ZADD', index, now_text, id)
   local over = call('ZCARD', index) - limit
   if over > 0 then
     for _, oldest in ipairs(call('ZRANGE', index, 0, math.min(over, 100) - 1)) do forget(oldest, 'trimmed') end
   end
 end
 
--- Take a claimed job away from its worker; the fencing token (the job's count of claims) says whether it still may.
--- Returns the job's record {queue, task, attempts, fingerprint, repeats}, or nil when the claim is not its own any more.
-local function release(worker, id, token)
-  local record = call('HMGET', KEY.job .. id, 'state', 'worker', 'claims', 'queue', 'task', 'attempts',
-    'fingerprint', 'repeats')
-  if record[1] ~= 'processing' or record[2] ~= worker or record[3] ~= token then return nil end
-  call('SREM', KEY.claimed .. worker, id)
-  call('ZREM', KEY.processing .. record[4], id)
-  return { queue = record[4], task = record[5], attempts = record[6], fingerprint = record[7], repeats = record[8] }
+-- What runs stands in one hash and what succeeded in another, a line a job: worker, token (the time of the claim,
+-- in microseconds), attempt, how many workers it cost ('-' for a job that never ran before: it has no other record), when it was created
+-- and finished, queue, task. Claims and endings of many jobs are then few commands.
+local function line(worker, token, attempt, lost, created_at, finished_at, queue, task)
+  return worker .. ' ' .. token .. ' ' .. attempt .. ' ' .. lost .. ' ' .. created_at .. ' ' .. finished_at .. ' '
+    .. #queue .. ' ' .. queue .. ' ' .. task
 end
 
--- End a run for arq: off its queue, its counters gone, its result there for Job.result().
--- result_ttl_ms: -1 keeps none, 0 keeps it for ever. in_progress_ms: above 0 holds the id busy a little (cron jobs).
-local function settle(id, queue, result, result_ttl_ms, in_progress_ms)
-  call('ZREM', queue, id)
-  call('ZREM', KEY.abort, id)
-  call('DEL', KEY.tries .. id, KEY.payload .. id)
-  if tonumber(in_progress_ms or 0) > 0 then
-    call('PEXPIRE', KEY.in_progress .. id, in_progress_ms)
-  else
-    call('DEL', KEY.in_progress .. id)
+local function read_line(text)
+  if not text then return nil end
+  local worker, token, attempts, lost, created_at, finished_at, size, rest =
+    string.match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (.*)$')
+  return { worker = worker, token = token, attempts = attempts, lost = tonumber(lost) or 0, created_at = created_at,
+    finished_at = finished_at, queue = string.sub(rest, 1, size), task = string.sub(rest, size + 2) }
+end
+
+local function read_running(id) return read_line(call('HGET', KEY.running, id)) end
+
+-- Which of these jobs the worker still holds. The token, the time of its claim, fences it: an ending of an older claim,
+-- given away meanwhile, finds another.
+local function holds(worker, ids, tokens)
+  local held = {}
+  for first = 1, #ids, 4000 do
+    for n, text in ipairs(call('HMGET', KEY.running, unpack(ids, first, math.min(first + 3999, #ids)))) do
+      local begin = worker .. ' ' .. tokens[first + n - 1] .. ' '
+      held[#held + 1] = text and string.sub(text, 1, #begin) == begin
+    end
   end
-  local ttl = tonumber(result_ttl_ms)
-  if ttl == 0 then
+  return held
+end
+
+-- Jobs of one queue leave their worker. In a queue with a limit that makes room for as many others.
+local function let_go(worker, queue, ids)
+  spread('HDEL', KEY.running, ids)
+  spread('SREM', KEY.claimed .. worker, ids)
+  spread('ZREM', KEY.processing .. queue, ids)
+  if call('HEXISTS', KEY.limits, queue) == 1 then ring(queue, #ids) end
+end
+
+-- Write down a job that runs no more. Extra fields and values follow.
+local function write(id, record, state, ...)
+  call('HSET', KEY.job .. id, 'state', state, 'queue', record.queue, 'task', record.task, 'attempts', record.attempts,
+    'started_at', token_ms(record.token), 'worker', record.worker, ...)
+end
+
+-- Take a claimed job away from its worker: what ran, or nil when the worker held it no more.
+local function release(worker, id, token)
+  local record = read_running(id)
+  if not record or record.worker ~= worker or record.token ~= token then return nil end
+  let_go(worker, record.queue, { id })
+  return record
+end
+
+-- Put back what a worker holds and is not in `known`: it never began, so its attempt is not counted.
+local function unclaim(worker, known)
+  local returned = 0
+  for _, id in ipairs(call('SMEMBERS', KEY.claimed .. worker)) do
+    local record = not known[id] and read_running(id)
+    if record and record.worker == worker then
+      let_go(worker, record.queue, { id })
+      call('DEL', KEY.in_progress .. id)
+      put_due(record.queue, id)
+      record.attempts = record.attempts - 1
+      if record.lost > 0 or record.attempts > 0 then write(id, record, 'queued', 'lost', record.lost) end
+      emit(id, 'queued', record.queue, record.task, record.attempts, 'reason', 'unclaimed')
+      ring(record.queue, 1)
+      returned = returned + 1
+    end
+  end
+  return returned
+end
+
+-- End runs for arq: off their queue, their counters gone.
+local function settle(queue, ids)
+  spread('ZREM', queue, ids)
+  if call('EXISTS', KEY.abort) == 1 then spread('ZREM', KEY.abort, ids) end
+  local gone = {}
+  for _, id in ipairs(ids) do
+    local n = #gone
+    gone[n + 1], gone[n + 2], gone[n + 3] = KEY.payload .. id, KEY.in_progress .. id, KEY.tries .. id
+  end
+  remove(gone)
+end
+
+-- What arq's Job.result() reads, after settle. result_ttl_ms: -1 keeps none, 0 keeps it for ever.
+-- in_progress_ms: above 0 holds the id busy a little longer (cron jobs).
+local function keep_result(id, result, result_ttl_ms, in_progress_ms)
+  if in_progress_ms and in_progress_ms ~= '0' then call('SET', KEY.in_progress .. id, '1', 'PX', in_progress_ms) end
+  if result_ttl_ms == '0' then
     call('SET', KEY.result .. id, result)
-  elseif ttl > 0 then
-    call('SET', KEY.result .. id, result, 'PX', ttl)
+  elseif result_ttl_ms ~= '-1' then
+    call('SET', KEY.result .. id, result, 'PX', result_ttl_ms)
   end
+end
+
+-- A job's record as a flat list of names and values, wherever it stands.
+local function read_record(id)
+  local state, record = 'processing', read_running(id)
+  if not record then
+    state, record = 'succeeded', read_line(call('HGET', KEY.ended, id))
+  end
+  if not record then return call('HGETALL', KEY.job .. id) end
+  local flat = { 'state', state, 'queue', record.queue, 'task', record.task, 'attempts', record.attempts, 'started_at',
+    token_ms(record.token), 'worker', record.worker }
+  if record.created_at ~= '-' then flat[13], flat[14] = 'created_at', record.created_at end
+  if record.finished_at ~= '-' then flat[#flat + 1], flat[#flat + 2] = 'finished_at', record.finished_at end
+  return flat
 end

@@ -5,19 +5,19 @@ local left = tonumber(ARGV[1])
 local rescued = 0
 for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '-inf', now)) do
   for _, id in ipairs(call('SRANDMEMBER', KEY.claimed .. worker, left)) do
-    local token = call('HGET', KEY.job .. id, 'claims')
-    local record = release(worker, id, token)
+    local record = read_running(id)
     call('SREM', KEY.claimed .. worker, id)
-    if record then
+    if record and record.worker == worker then
+      let_go(worker, record.queue, { id })
       call('DEL', KEY.in_progress .. id)
-      call('ZADD', record.queue, now, id)
-      call('HSET', KEY.job .. id, 'state', 'queued')
-      call('HINCRBY', KEY.job .. id, 'lost', 1)
+      call('SET', KEY.tries .. id, record.attempts, 'EX', 88400)
+      put_due(record.queue, id)
+      write(id, record, 'queued', 'lost', record.lost + 1)
       remember(id, cjson.encode({
         kind = 'failure', attempt = tonumber(record.attempts), error = ARGV[2], message = ARGV[3], trace = '',
         fingerprint = ARGV[4], worker = worker, at = now }))
       emit(id, 'queued', record.queue, record.task, record.attempts, 'reason', 'rescued', 'worker', worker)
-      call('PUBLISH', KEY.bell, record.queue)
+      ring(record.queue, 1)
       rescued = rescued + 1
     end
     left = left - 1

@@ -1,0 +1,21 @@
+-- The doorman rings for due jobs that nobody rang for (of plain arq clients, or scheduled until now), and summons the
+-- workers of jobs that plain arq clients called off.
+-- Returns ms until the next scheduled job is due, or -1.
+local next_due = -1
+for _, queue in ipairs(call('SMEMBERS', KEY.queues)) do
+  -- Jobs that plain arq workers run stay in the due range, oldest first.
+  for _, id in ipairs(call('ZRANGEBYSCORE', queue, '-inf', now_text, 'LIMIT', 0, 100)) do
+    if call('EXISTS', KEY.in_progress .. id) == 0 then
+      ring(queue, 1)
+      break
+    end
+  end
+  local later = call('ZRANGEBYSCORE', queue, '(' .. now_text, '+inf', 'WITHSCORES', 'LIMIT', 0, 1)
+  local wait = later[2] and tonumber(later[2]) - now
+  if wait and (next_due < 0 or wait < next_due) then next_due = wait end
+end
+for _, id in ipairs(call('ZRANGE', KEY.abort, 0, 999)) do
+  local running = read_running(id)
+  if running then call('PUBLISH', KEY.summons .. running.worker, id) end
+end
+return next_due
