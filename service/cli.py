@@ -91,13 +91,25 @@ def server(exit_with_parent: bool) -> None:
 @cli.command()
 @click.argument("worker_settings", default=BUNDLED)
 @settings_options
-@click.option("--queues", help="Lanes to take from, first ones first, e.g. high,default. Default: what the class says.")
+@click.option(
+    "--queues",
+    help="Lanes to take from, first ones first: high,default; or weights: high=6,default=3. Default: the class's.",
+)
 @click.option("--burst", is_flag=True, help="Exit when the queues are empty.")
+@click.option("--processes", type=click.IntRange(1, 256), default=1, help="Worker processes; a dead one is replaced.")
 @click.option("--exit-with-parent", is_flag=True, hidden=True)
-def worker(worker_settings: str, queues: str | None, burst: bool, exit_with_parent: bool) -> None:
+def worker(worker_settings: str, queues: str | None, burst: bool, processes: int, exit_with_parent: bool) -> None:
     """Run jobs: the bundled tasks, or those of an arq application's `module.WorkerSettings`, unchanged."""
     from service.parent import watch_parent
 
+    if processes > 1:
+        from service.supervisor import Supervisor
+
+        if exit_with_parent:
+            watch_parent()
+        _log(logging.INFO)
+        given = [*(["--queues", queues] if queues else []), *(["--burst"] if burst else [])]
+        sys.exit(asyncio.run(Supervisor(["worker", worker_settings, *given], processes).run()))
     sys.path.append(os.getcwd())  # as the arq command does
     settings = load_settings()
     try:

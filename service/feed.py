@@ -1,7 +1,7 @@
 """The feed: one reader of the event stream for all subscribers of this process.
 
-Once a tick, at most ten times a second and only when something happened, it reads the events since the last tick and
-the truth of what is subscribed, encodes each frame once, and hands the tick to every subscriber.
+Once a tick, and only when something happened, it reads the events since the last tick and the truth of what is
+subscribed, encodes each frame once, and hands the tick to every subscriber.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
@@ -19,6 +18,8 @@ from service.cursors import START, place
 from service.frames import open_frame
 from service.standing import standing
 from service.subscriber import Subscriber
+from service.ticks import Event as Event
+from service.ticks import Tick as Tick
 from workers.errors import JobNotFound
 from workers.keys import KEYS, queue_name
 from workers.plain import iso
@@ -26,7 +27,8 @@ from workers.reading import Overview, Reader
 from workers.settings import Settings
 
 logger = logging.getLogger("arqlight.feed")
-TICK_S = 0.1
+# Half of it is what a transition waits on average. Ten a second would be enough for people.
+TICK_S = 0.08
 # Plain arq clients and workers write no events: what they change is found by looking, as long as someone watches.
 LOOK_MS = 500
 PAGE = 1_000
@@ -35,25 +37,6 @@ FAILED_ROWS = 20
 
 PLAIN_TOPICS = ("counts", "active", "failed", "events", "workers")
 NAMED_TOPICS = ("queue:", "job:")
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """One transition, encoded: `frame` is what a subscriber of `events` gets."""
-
-    cursor: str
-    job: str
-    frame: str
-    touches_failed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """What happened since the last tick: the events, and an opened frame for each topic that changed."""
-
-    cursor: str
-    events: list[Event]
-    changes: dict[str, str]
 
 
 class Feed:
@@ -108,10 +91,10 @@ class Feed:
             return True
         return bool(await self._redis.xlen(KEYS["events"]) < self._keep_events)
 
-    async def events_after(self, cursor: str, count: int = PAGE) -> list[Event]:
+    async def events_after(self, cursor: str, count: int = PAGE, *, with_frames: bool = True) -> list[Event]:
         """The events behind `cursor`, oldest first."""
         entries = await self._redis.xrange(KEYS["events"], min=f"({cursor}", count=count)
-        return [_event(entry_id.decode(), fields) for entry_id, fields in entries]
+        return [_event(entry_id.decode(), fields, with_frames) for entry_id, fields in entries]
 
     async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
         """The truth of `topics` now, and the cursor it stands at."""
@@ -130,8 +113,8 @@ class Feed:
             await self._somebody.wait()
             begun = loop.time()
             try:
-                events = await self._next_events()
-                tick = await self._make_tick(events)
+                await self._await_events()
+                tick = await self._make_tick()
             except RedisError as error:
                 logger.warning("the feed waits for the server: %s", error)
                 await asyncio.sleep(1)
@@ -141,16 +124,15 @@ class Feed:
                     subscriber.offer(tick)
             await asyncio.sleep(max(0.0, begun + TICK_S - loop.time()))
 
-    async def _next_events(self) -> list[Event]:
-        """Events as soon as there are some; none when it is time to look."""
-        events = await self.events_after(self._position, MOST_EVENTS_A_TICK)
-        if events:
-            return events
+    async def _await_events(self) -> None:
+        """Return when there are events, or when it is time to look."""
         await self._redis.xread({KEYS["events"]: self._position}, count=1, block=LOOK_MS)
-        return await self.events_after(self._position, MOST_EVENTS_A_TICK)
 
-    async def _make_tick(self, events: list[Event]) -> Tick:
-        cursor = events[-1].cursor if events else self._position
+    async def _make_tick(self) -> Tick:
+        since = self._position
+        has_frames = any("events" in subscriber.topics for subscriber in self._subscribers)
+        events = await self.events_after(since, MOST_EVENTS_A_TICK, with_frames=has_frames)
+        cursor = events[-1].cursor if events else since
         wanted = {topic for subscriber in self._subscribers for topic in subscriber.topics}
         changes: dict[str, str] = {}
         overview = await self._reader.overview()
@@ -169,7 +151,7 @@ class Feed:
         if touched and "failed" in wanted:
             changes["failed"] = open_frame("change", "failed", await self.failed_changes(touched))
         self._position = cursor
-        return Tick(cursor, events, changes)
+        return Tick(cursor, events, changes, since, has_frames)
 
     async def _read(self, topic: str, overview: Overview) -> Any:
         kind, _, name = topic.partition(":")
@@ -193,9 +175,11 @@ class Feed:
         return []  # the events up to here are the past: a snapshot of them is empty
 
 
-def _event(cursor: str, fields: dict[bytes, bytes]) -> Event:
+def _event(cursor: str, fields: dict[bytes, bytes], with_frame: bool) -> Event:
+    touches_failed = fields[b"state"] in (b"failed", b"deleted") or fields.get(b"reason") == b"retried"
+    if not with_frame:
+        return Event(cursor, fields[b"job"].decode("utf-8", "replace"), "", touches_failed)
     told: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
-    job, state = told["job"], told["state"]
     shown = {
         "type": "event",
         **told,
@@ -204,5 +188,4 @@ def _event(cursor: str, fields: dict[bytes, bytes]) -> Event:
         "at": iso(place(cursor)[0]),
         "cursor": cursor,
     }
-    touches_failed = state in ("failed", "deleted") or told.get("reason") == "retried"
-    return Event(cursor, job, json.dumps(shown), touches_failed)
+    return Event(cursor, told["job"], json.dumps(shown), touches_failed)

@@ -20,6 +20,7 @@ PROTOCOL = "arqlight.v1"
 LARGEST_FRAME_BYTES = 64 * 1024
 MOST_TOPICS = 50
 HEARTBEAT_S = 20.0
+MOST_UNREAD_BYTES = 64 * 1024  # of one consumer; beyond it, ticks wait and are bounded by number
 SOCKETS = web.AppKey("sockets", weakref.WeakSet[web.WebSocketResponse])
 STREAMS = web.AppKey("streams", set[asyncio.Task[None]])
 
@@ -65,8 +66,19 @@ async def feed(request: web.Request) -> web.StreamResponse:
 
 
 async def _over_websocket(request: web.Request) -> web.WebSocketResponse:
-    socket = web.WebSocketResponse(protocols=(PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_FRAME_BYTES)
-    subscriber = Subscriber(request.app[FEED], socket.send_str)
+    # Not compressed: a tick is made once for all, and a compressor belongs to one consumer.
+    socket = web.WebSocketResponse(
+        protocols=(PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_FRAME_BYTES, compress=False
+    )
+
+    def write(blob: bytes) -> bool:
+        transport = request.transport
+        if transport is None or transport.is_closing() or transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
+            return False
+        transport.write(blob)
+        return True
+
+    subscriber = Subscriber(request.app[FEED], socket.send_str, write)
     async with request.app[FEED].attached(subscriber):
         await socket.prepare(request)
         request.app[SOCKETS].add(socket)

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 
 from service.cursors import place
 from service.frames import open_frame, with_cursor
+from service.ticks import Tick
 
 if TYPE_CHECKING:
-    from service.feed import Feed, Tick
+    from service.feed import Feed
 
 logger = logging.getLogger("arqlight.feed")
 MOST_WAITING_TICKS = 50
 SEND_TIMEOUT_S = 10.0
 Send = Callable[[str], Awaitable[None]]
+# Takes a tick's bytes at once, or says that it cannot: the consumer has not read what it was sent before.
+Write = Callable[[bytes], bool]
 
 
 class TooSlow(Exception):
@@ -24,11 +27,17 @@ class TooSlow(Exception):
 
 
 class Subscriber:
-    """Follows the feed from a cursor. One that falls behind is served like one that reconnects."""
+    """Follows the feed from a cursor. One that falls behind is served like one that reconnects.
 
-    def __init__(self, feed: "Feed", send: Send) -> None:
+    :param send: sends one frame, and waits while the consumer does not read.
+    :param write: sends the bytes that all who are in step get; without it, each frame is sent by itself.
+    """
+
+    def __init__(self, feed: "Feed", send: Send, write: Write | None = None) -> None:
         self._feed = feed
         self._send = send
+        self._write = write
+        self._is_busy = False
         self._ticks: deque[Tick] = deque()
         self._woken = asyncio.Event()
         self._behind = False
@@ -41,45 +50,46 @@ class Subscriber:
         self._cursor = since
         self._fall_behind()
 
-    def offer(self, tick: "Tick") -> None:
-        """Take a tick to send; when too many wait, they are let go and read again from the stream later."""
+    def offer(self, tick: Tick) -> None:
+        """Take a tick; when too many wait, they are let go and read again from the stream later."""
         if not self.topics or self._behind:
             return
-        if len(self._ticks) >= MOST_WAITING_TICKS:
+        if "events" in self.topics and not tick.has_frames:
             self._fall_behind()
-            return
-        self._ticks.append(tick)
-        self._woken.set()
+        elif self._is_in_step(tick) and self._write and self._write(tick.blob(self.topics)):
+            self._cursor = tick.cursor
+        elif len(self._ticks) >= MOST_WAITING_TICKS:
+            self._fall_behind()
+        else:
+            self._ticks.append(tick)
+            self._woken.set()
+
+    def _is_in_step(self, tick: Tick) -> bool:
+        """Whether nothing is on its way to this consumer, and what it had last is what the tick begins with."""
+        return not self._is_busy and not self._ticks and self._cursor == tick.since
 
     async def run(self) -> None:
         """Send until cancelled. Raises TooSlow, or what `send` raises when the consumer is gone."""
         while True:
             await self._woken.wait()
             self._woken.clear()
+            self._is_busy = True
             while self._behind:
                 self._behind = False
                 await self._catch_up()
             while self._ticks and not self._behind:
                 await self._follow(self._ticks.popleft())
+            self._is_busy = False
 
     def _fall_behind(self) -> None:
         self._ticks.clear()
         self._behind = True
         self._woken.set()
 
-    async def _follow(self, tick: "Tick") -> None:
-        # What changed goes out before the events behind it, still under the old cursor: a consumer that is cut off in
-        # between asks again from there, and gets both. Only what comes last moves the cursor.
-        changes = [tick.changes[topic] for topic in self.topics if topic in tick.changes]
-        wants_events = "events" in self.topics
-        for number, change in enumerate(changes, start=1):
-            if number == len(changes) and not wants_events:
-                self._advance(tick.cursor)
-            await self._put(with_cursor(change, self._cursor))
-        if wants_events:
-            for event in tick.events:
-                if self._advance(event.cursor):
-                    await self._put(event.frame)
+    async def _follow(self, tick: Tick) -> None:
+        for frame, cursor in tick.frames(self.topics, self._cursor):
+            self._cursor = cursor or None
+            await self._put(frame)
         self._advance(tick.cursor)
 
     async def _catch_up(self) -> None:
@@ -127,9 +137,7 @@ class Subscriber:
         except TimeoutError:
             raise TooSlow(f"a frame waited {SEND_TIMEOUT_S:g} s to be read") from None
 
-    def _advance(self, cursor: str) -> bool:
-        """Move on to `cursor`; False when it is behind us already."""
-        if self._cursor is not None and place(cursor) <= place(self._cursor):
-            return False
-        self._cursor = cursor
-        return True
+    def _advance(self, cursor: str) -> None:
+        """Move on to `cursor`, unless it is behind us already."""
+        if self._cursor is None or place(cursor) > place(self._cursor):
+            self._cursor = cursor

@@ -4,11 +4,11 @@ The reads that the page and the API stand on are in `reading.py`.
 """
 
 import json
+import os
 from asyncio import CancelledError
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
-from uuid import uuid4
 
 from arq.constants import expires_extra_ms
 from arq.jobs import serialize_job, serialize_result
@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 from workers.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from workers.job import Failure
 from workers.keys import KEYS
-from workers.line import Line
+from workers.line import Command, Line
 from workers.scripting import Scripts
 from workers.settings import Settings
 
@@ -86,18 +86,25 @@ class Journal:
 
         Raises JobExists when an id is taken, arq's SerializationError for arguments that do not pickle.
         """
+        return await self.enqueue_prepared(self.prepare(jobs))
+
+    @staticmethod
+    def prepare(jobs: Sequence[NewJob]) -> list[str | bytes | int]:
+        """What the server is sent for `jobs`. Raises arq's SerializationError for arguments that do not pickle."""
         enqueued_ms = timestamp_ms()
-        ids: list[str] = []
         flat: list[str | bytes | int] = []
         for job in jobs:
-            job_id = job.id or uuid4().hex
+            job_id = job.id or os.urandom(16).hex()
             payload = serialize_job(job.task, tuple(job.args), job.kwargs or {}, None, enqueued_ms)
-            ids.append(job_id)
-            flat += [job_id, job.queue, job.task, payload, job.delay_ms, job.expires_ms]
+            flat += (job_id, job.queue, job.task, payload, job.delay_ms, job.expires_ms)
+        return flat
+
+    async def enqueue_prepared(self, flat: list[str | bytes | int]) -> list[str]:
+        """Enqueue all of what `prepare` gave or none; the ids, in order. Raises JobExists."""
         taken = [_text(job_id) for job_id in await self.scripts.run("enqueue", *flat)]
         if taken:
             raise JobExists(taken)
-        return ids
+        return [str(job_id) for job_id in flat[::6]]
 
     async def claim(
         self,
@@ -147,6 +154,8 @@ class Journal:
     async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
         """Write down how a group of attempts ended: all that succeeded in one script, each other in its own.
 
+        A script that is refused does not hold back those behind it; the refusal is raised at the end.
+
         An ending whose claim is no longer the worker's own (it was rescued meanwhile) changes nothing.
         """
         finished: list[str | bytes | int] = []
@@ -159,24 +168,25 @@ class Journal:
                 ]  # fmt: skip
         if finished:
             await self.scripts.run("finish", worker, *finished)
-        for ending in endings:
-            if ending.kind != "succeeded":
-                await self._commit_other(worker, ending)
+        others = [self._ending_call(worker, ending) for ending in endings if ending.kind != "succeeded"]
+        if others:
+            await self.scripts.run_all(others)
 
-    async def _commit_other(self, worker: str, ending: Ending) -> None:
+    @staticmethod
+    def _ending_call(worker: str, ending: Ending) -> tuple[str, Command]:
+        """The script, and what it is sent, for an attempt that did not succeed."""
         claim, failure = ending.claim, ending.failure
         held = (worker, _raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
         kept = (ending.result, ending.result_ttl_ms, ending.in_progress_ms)
         if ending.kind == "rescheduled":
             tries = ending.attempt if ending.counts else ending.attempt - 1
             entry = failure.to_entry() if failure else ""
-            await self.scripts.run("reschedule", *held, ending.attempt, tries, ending.delay_ms, entry)
-        elif ending.kind == "cancelled":
-            await self.scripts.run("cancel", *held, *kept)
-        else:
-            assert failure is not None  # noqa: S101 - a failed ending is built with its failure
-            last = (failure.error, failure.message, failure.fingerprint)
-            await self.scripts.run("fail", *held, *kept, ending.attempt, failure.to_entry(), *last)
+            return "reschedule", (*held, ending.attempt, tries, ending.delay_ms, entry)
+        if ending.kind == "cancelled":
+            return "cancel", (*held, *kept)
+        assert failure is not None  # noqa: S101 - a failed ending is built with its failure
+        last = (failure.error, failure.message, failure.fingerprint)
+        return "fail", (*held, *kept, ending.attempt, failure.to_entry(), *last)
 
     async def retry(self, job_id: str) -> None:
         """Put a failed job back into its queue, its bytes unread, with 0 attempts.

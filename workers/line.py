@@ -5,10 +5,14 @@ loop, and it packs commands in Python. On the path of every job both cost more t
 """
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from hiredis import pack_command
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+Command = tuple[str | bytes | int | float, ...]
 
 
 class Line:
@@ -28,6 +32,25 @@ class Line:
             await self._connection.connect()
             await self._connection.send_packed_command(pack_command(command))  # type: ignore[arg-type]
             return await self._connection.read_response()
+
+    async def call_all(self, commands: Sequence[Command]) -> list[Any]:
+        """Send several commands at once and return their answers; the first refusal is raised when all are read.
+
+        Raises as `call` does.
+        """
+        async with self._lock:
+            await self._connection.connect()
+            await self._connection.send_packed_command(b"".join(map(pack_command, commands)))  # type: ignore[arg-type]
+            answers: list[Any] = []
+            refusal: ResponseError | None = None
+            for _ in commands:
+                try:
+                    answers.append(await self._connection.read_response())
+                except ResponseError as error:
+                    refusal = refusal or error
+        if refusal:
+            raise refusal
+        return answers
 
     async def close(self) -> None:
         """Hang up."""

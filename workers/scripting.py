@@ -1,5 +1,6 @@
 """Loads the Lua scripts: each file of `scripts/` is one transition, run whole by the server."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
 from workers.keys import KEYS
-from workers.line import Line
+from workers.line import Command, Line
 from workers.settings import Settings
 
 _FOLDER = Path(__file__).parent / "scripts"
@@ -55,3 +56,17 @@ class Scripts:
         except NoScriptError:
             await self._line.call("SCRIPT", "LOAD", str(script.script))
             return await self._line.call("EVALSHA", script.sha, 0, *args)
+
+    async def run_all(self, calls: Sequence[tuple[str, Command]]) -> None:
+        """Run several scripts, each by itself, in one round trip where there is a line."""
+        if self._line is None:
+            for verb, args in calls:
+                await self.run(verb, *args)
+            return
+        commands: list[Command] = [("EVALSHA", self._scripts[verb].sha, 0, *args) for verb, args in calls]
+        try:
+            await self._line.call_all(commands)
+        except NoScriptError:
+            for verb in dict.fromkeys(verb for verb, _ in calls):
+                await self._line.call("SCRIPT", "LOAD", str(self._scripts[verb].script))
+            await self._line.call_all(commands)
