@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8080
 export PORT
 
-.PHONY: up demo test check format browser clean
+.PHONY: up demo test check storm bench format browser clean
 
 up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
 	@exec $(BIN)/arqlight up $(ARGS)
@@ -15,6 +15,13 @@ demo: .venv/.ready ## the same, with mail and webhooks that come and go
 
 test: .venv/.ready browser ## every test, in a real browser too
 	$(BIN)/pytest
+
+storm: .venv/.ready ## faults under full load, a few minutes
+	$(BIN)/pytest -v tests/storms/storm_*.py
+
+bench: .venv/.ready ## us beside the peers; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
+	@$(BIN)/uv sync --quiet --locked --inexact --group bench
+	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(PARTS)
 
 check: .venv/.ready ## style and types
 	$(BIN)/ruff check .

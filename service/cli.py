@@ -81,7 +81,7 @@ def server(exit_with_parent: bool) -> None:
     refuse_public_bind(settings.host)
     if exit_with_parent:
         watch_parent()
-    _log(logging.INFO)
+    _log(settings)
     web.run_app(
         create_app(settings), host=settings.host, port=settings.port, print=_announce, access_log=None,
         shutdown_timeout=5,
@@ -107,7 +107,7 @@ def worker(worker_settings: str, queues: str | None, burst: bool, processes: int
 
         if exit_with_parent:
             watch_parent()
-        _log(logging.INFO)
+        _log(load_settings())
         given = [*(["--queues", queues] if queues else []), *(["--burst"] if burst else [])]
         sys.exit(asyncio.run(Supervisor(["worker", worker_settings, *given], processes).run()))
     sys.path.append(os.getcwd())  # as the arq command does
@@ -118,7 +118,7 @@ def worker(worker_settings: str, queues: str | None, burst: bool, processes: int
         raise click.UsageError(f"worker settings {worker_settings!r} cannot be imported: {error}") from error
     if exit_with_parent:
         watch_parent()
-    _log(logging.INFO)
+    _log(settings)
     asyncio.set_event_loop(asyncio.new_event_loop())
     overrides = {"burst": True} if burst else {}
     create_worker(settings_class, settings, queues=split_names(queues or ""), **overrides).run()
@@ -224,8 +224,8 @@ def _announce(text: str) -> None:
     click.echo(text.replace("======== Running on ", "arqlight is at ").split(" ========")[0])
 
 
-def _log(level: int) -> None:
-    logging.basicConfig(level=level, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
+def _log(settings: Settings) -> None:
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
 
 
 def main() -> None:

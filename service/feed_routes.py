@@ -71,8 +71,9 @@ async def _over_websocket(request: web.Request) -> web.WebSocketResponse:
         protocols=(PROTOCOL,), heartbeat=HEARTBEAT_S, max_msg_size=LARGEST_FRAME_BYTES, compress=False
     )
 
+    transport = request.transport
+
     def write(blob: bytes) -> bool:
-        transport = request.transport
         if transport is None or transport.is_closing() or transport.get_write_buffer_size() > MOST_UNREAD_BYTES:
             return False
         transport.write(blob)

@@ -37,7 +37,7 @@ class Subscriber:
         self._feed = feed
         self._send = send
         self._write = write
-        self._is_busy = False
+        self._is_idle = False
         self._ticks: deque[Tick] = deque()
         self._woken = asyncio.Event()
         self._behind = False
@@ -54,36 +54,35 @@ class Subscriber:
         """Take a tick; when too many wait, they are let go and read again from the stream later."""
         if not self.topics or self._behind:
             return
-        if "events" in self.topics and not tick.has_frames:
-            self._fall_behind()
-        elif self._is_in_step(tick) and self._write and self._write(tick.blob(self.topics)):
-            self._cursor = tick.cursor
-        elif len(self._ticks) >= MOST_WAITING_TICKS:
+        if self._is_idle and self._cursor == tick.since and self._write:
+            # In step: nothing is on its way, and what came last is what the tick begins with.
+            blob = tick.blob(self.topics)
+            if blob is not None and (not blob or self._write(blob)):
+                self._cursor = tick.cursor
+                return
+        if ("events" in self.topics and not tick.has_frames) or len(self._ticks) >= MOST_WAITING_TICKS:
             self._fall_behind()
         else:
+            self._is_idle = False
             self._ticks.append(tick)
             self._woken.set()
-
-    def _is_in_step(self, tick: Tick) -> bool:
-        """Whether nothing is on its way to this consumer, and what it had last is what the tick begins with."""
-        return not self._is_busy and not self._ticks and self._cursor == tick.since
 
     async def run(self) -> None:
         """Send until cancelled. Raises TooSlow, or what `send` raises when the consumer is gone."""
         while True:
             await self._woken.wait()
             self._woken.clear()
-            self._is_busy = True
             while self._behind:
                 self._behind = False
                 await self._catch_up()
             while self._ticks and not self._behind:
                 await self._follow(self._ticks.popleft())
-            self._is_busy = False
+            self._is_idle = not self._behind
 
     def _fall_behind(self) -> None:
         self._ticks.clear()
         self._behind = True
+        self._is_idle = False
         self._woken.set()
 
     async def _follow(self, tick: Tick) -> None:

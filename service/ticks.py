@@ -46,10 +46,15 @@ class Tick:
                     cursor = event.cursor
                     yield event.frame, cursor
 
-    def blob(self, topics: tuple[str, ...]) -> bytes:
-        """The frames of all who stand at `since`, as bytes for a WebSocket: made once, sent to each."""
+    def blob(self, topics: tuple[str, ...]) -> bytes | None:
+        """The frames of all who stand at `since`, as bytes for a WebSocket: made once, sent to each.
+
+        None for topics that this tick was not made for.
+        """
         blob = self._blobs.get(topics)
         if blob is None:
+            if "events" in topics and not self.has_frames:
+                return None
             blob = self._blobs[topics] = on_the_wire(text for text, _ in self.frames(topics, self.since))
         return blob
 

@@ -33,16 +33,17 @@ async def _idle(pool: ArqRedis, workers: list[Worker]) -> None:
     await eventually(all_wait)
 
 
-def _count_wakes(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    wakes: list[str] = []
-    ring = worker._doorbell._ring
+def _count_claims(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """A worker that is woken looks for a job."""
+    claims: list[None] = []
+    claim = worker._claim
 
-    def counted(queue: str) -> None:
-        wakes.append(queue)
-        ring(queue)
+    async def counted() -> None:
+        claims.append(None)
+        await claim()
 
-    monkeypatch.setattr(worker._doorbell, "_ring", counted)
-    return wakes
+    monkeypatch.setattr(worker, "_claim", counted)
+    return claims
 
 
 @pytest.mark.parametrize("client", ["ours", "plain"])
@@ -52,7 +53,7 @@ async def test_one_job_wakes_one_of_several_idle_workers(
     monkeypatch.setattr("workers.worker.SAFETY_POLL_S", 600)
     workers = [await start_worker([ok]) for _ in range(5)]
     await _idle(pool, workers)
-    wakes = [_count_wakes(worker, monkeypatch) for worker in workers]
+    claims = [_count_claims(worker, monkeypatch) for worker in workers]
     for number in range(1, 11):
         if client == "ours":
             await journal.enqueue([NewJob("ok", QUEUE)])
@@ -60,7 +61,7 @@ async def test_one_job_wakes_one_of_several_idle_workers(
             await pool.enqueue_job("ok")
         await eventually(partial(_succeeded, pool, number))
         await _idle(pool, workers)
-    woken = sum(len(each) for each in wakes)
+    woken = sum(len(each) for each in claims)
     # The doorman may look just as our own job is taken; it never wakes all of them.
     assert 10 <= woken <= 12
 

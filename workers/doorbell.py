@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from workers.keys import KEYS
+from workers.line import Line
 
 logger = logging.getLogger("arqlight.doorbell")
 PAUSE_S = 1.0
@@ -21,7 +22,7 @@ class Doorbell:
     """
 
     def __init__(self, redis: Redis, queues: Sequence[str], ring: Callable[[str], None]) -> None:
-        self._redis = redis
+        self._line = Line(redis)
         self._bells = [KEYS["bell"] + queue for queue in queues]
         self._ring = ring
         self._wanted = asyncio.Event()
@@ -32,10 +33,16 @@ class Doorbell:
 
     async def listen(self) -> None:
         """Listen until cancelled; a lost connection is made anew."""
+        try:
+            await self._keep_listening()
+        finally:
+            await self._line.close()
+
+    async def _keep_listening(self) -> None:
         while True:
             await self._wanted.wait()
             try:
-                popped = await self._redis.blpop(self._bells, timeout=BLOCK_S)  # type: ignore[misc]
+                popped = await self._line.call("BLPOP", *self._bells, BLOCK_S)
             except RedisError as error:
                 logger.warning("the bell is silent, connecting again: %s", error)
                 await asyncio.sleep(PAUSE_S)

@@ -1,13 +1,14 @@
 """The doorman: one of all workers rings for the jobs that nobody rings for.
 
 Plain arq clients leave no token on a bell, and a scheduled job becomes due by itself. If every worker listened for
-those, every new job would wake every worker; so one does, and its ringing wakes one. It lives in the heartbeat's
-thread, where no task can block it.
+those, every new job would wake every worker; so one does, and its ringing wakes one: its own, when that is idle. It
+lives in the heartbeat's thread, where no task can block it.
 """
 
 import asyncio
 import contextlib
 import logging
+from collections.abc import Callable
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -17,16 +18,20 @@ from workers.scripting import Scripts
 
 logger = logging.getLogger("arqlight.doorman")
 OWN_PREFIX = b"arqlight:"
+# What the doorman's own worker has to take a job that it was offered, before the others are rung for.
+HEAD_START_S = 0.005
 
 
 class Doorman:
     """Rings when a queue grew or a scheduled job is due.
 
+    :param offer: wakes the doorman's own worker if that is idle, and says whether it did; called in this thread.
     :param poll_s: how often to look where the server sends no notifications, in seconds; None where it does.
     """
 
-    def __init__(self, redis: Redis, scripts: Scripts, poll_s: float | None) -> None:
+    def __init__(self, redis: Redis, scripts: Scripts, offer: Callable[[], bool], poll_s: float | None) -> None:
         self._redis = redis
+        self._offer = offer
         self._scripts = scripts
         self._poll_s = poll_s
         self._changed = asyncio.Event()
@@ -57,3 +62,5 @@ class Doorman:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(waits, default=None)):
                     await self._changed.wait()
+                    if self._offer():
+                        await asyncio.sleep(HEAD_START_S)

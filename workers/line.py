@@ -5,7 +5,7 @@ loop, and it packs commands in Python. On the path of every job both cost more t
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from hiredis import pack_command
@@ -51,6 +51,15 @@ class Line:
         if refusal:
             raise refusal
         return answers
+
+    async def messages(self, channel: str) -> AsyncIterator[bytes]:
+        """Subscribe, and give each message until the connection breaks; first b"", when the subscription stands."""
+        async with self._lock:
+            await self._connection.connect()
+            await self._connection.send_packed_command(pack_command(("SUBSCRIBE", channel)))  # type: ignore[arg-type]
+            while True:
+                kind, _, data = await self._connection.read_response()
+                yield data if kind == b"message" else b""
 
     async def close(self) -> None:
         """Hang up."""

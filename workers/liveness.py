@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from workers.doorman import Doorman
+from workers.line import Line
 from workers.scripting import Scripts
 from workers.settings import Settings
 
@@ -24,7 +25,7 @@ BEAT_S = 2.5
 class Heartbeat:
     """Renews a worker's lease every `BEAT_S` seconds on a connection and an event loop of its own.
 
-    When the beat wins the doorman's post, the thread keeps the door as well. `poll_s` is what the doorman needs.
+    When the beat wins the doorman's post, the thread keeps the door as well; `offer` and `poll_s` are for it.
     """
 
     def __init__(
@@ -33,12 +34,14 @@ class Heartbeat:
         record: dict[str, str],
         connect: Callable[[], Awaitable[Redis]],
         settings: Settings,
+        offer: Callable[[], bool],
         poll_s: float | None,
     ) -> None:
         self._worker = worker
         self._fields = [part for pair in record.items() for part in pair]
         self._connect = connect
         self._settings = settings
+        self._offer = offer
         self._poll_s = poll_s
         self._door: asyncio.Task[None] | None = None
         self._stopping = threading.Event()
@@ -59,17 +62,20 @@ class Heartbeat:
     async def _beat(self) -> None:
         redis: Redis | None = None
         scripts: Scripts | None = None
+        line: Line | None = None
         while not self._stopping.is_set():
             try:
                 redis = redis or await self._connect()
-                scripts = scripts or Scripts(redis, self._settings)
+                line = line or Line(redis)
+                scripts = scripts or Scripts(redis, self._settings, line)
                 is_doorman = await scripts.run("heartbeat", self._worker, LEASE_MS, *self._fields)
                 await self._keep_the_door(redis, scripts, is_doorman == 1)
             except (RedisError, OSError) as error:
                 logger.warning("heartbeat of %s not sent: %s", self._worker, error)
             await asyncio.to_thread(self._stopping.wait, BEAT_S)
-        if redis and scripts:
+        if redis and scripts and line:
             await self._keep_the_door(redis, scripts, False)
+            await line.close()
             await redis.aclose()
 
     async def _keep_the_door(self, redis: Redis, scripts: Scripts, is_doorman: bool) -> None:
@@ -80,4 +86,4 @@ class Heartbeat:
                 logger.error("the doorman stopped", exc_info=ended)
             self._door = None
         if is_doorman and self._door is None:
-            self._door = asyncio.create_task(Doorman(redis, scripts, self._poll_s).keep_the_door())
+            self._door = asyncio.create_task(Doorman(redis, scripts, self._offer, self._poll_s).keep_the_door())

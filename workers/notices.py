@@ -7,6 +7,8 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from workers.line import Line
+
 logger = logging.getLogger("arqlight.notices")
 PAUSE_S = 1.0
 
@@ -37,12 +39,12 @@ async def hear(redis: Redis, channel: str, tell: Callable[[bytes], None]) -> Non
     After each connect it is called with b"": anything may have been missed.
     """
     while True:
+        line = Line(redis)
         try:
-            async with redis.pubsub(ignore_subscribe_messages=True) as pubsub:
-                await pubsub.subscribe(channel)
-                tell(b"")
-                async for message in pubsub.listen():
-                    tell(message["data"])
+            async for message in line.messages(channel):
+                tell(message)
         except RedisError as error:
             logger.warning("%s is silent, connecting again: %s", channel, error)
             await asyncio.sleep(PAUSE_S)
+        finally:
+            await line.close()

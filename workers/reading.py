@@ -21,6 +21,7 @@ from workers.settings import Settings
 ACTIVE_ROWS = 10
 # A filter that matches little must not read a million jobs in one request: the answer is then short, with a cursor.
 MOST_LOOKED_AT = 5_000
+BATCH = 200
 _INDEXED = ("failed", "succeeded", "cancelled")  # states whose jobs stand in a sorted set of that name
 
 
@@ -138,12 +139,14 @@ class Reader:
             for lane in ([None] if name in _INDEXED else [queue] if queue else await self.known_queues())
         ]
         at, after = _read_cursor(cursor, len(sections))
+        # One job more than the page shows tells whether there is another page.
+        batch_size = BATCH if queue or task or text else min(limit + 1, BATCH)
         found: list[Job] = []
         looked_at = 0
         last: tuple[int, float, str] | None = None
         for place in range(at, len(sections)):
             section_state, lane = sections[place]
-            async for batch in self._walk(section_state, lane, after if place == at else None):
+            async for batch in self._walk(section_state, lane, after if place == at else None, batch_size):
                 for job, score in await self._load(section_state, lane, batch):
                     if len(found) == limit or looked_at == MOST_LOOKED_AT:
                         return found, _write_cursor(last) if last else None
@@ -252,7 +255,7 @@ class Reader:
         return sorted(shown, key=lambda worker: worker["started_at"])
 
     async def _walk(
-        self, state: State, queue: str | None, after: tuple[float, str] | None
+        self, state: State, queue: str | None, after: tuple[float, str] | None, batch_size: int
     ) -> AsyncIterator[list[tuple[str, float]]]:
         """The ids of one state in order, in batches, from behind `after` = (score, id)."""
         now = timestamp_ms()
@@ -269,7 +272,7 @@ class Reader:
         while True:
             read = self.redis.zrangebyscore if soonest_first else self.redis.zrevrangebyscore
             bounds = (low, high) if soonest_first else (high, low)
-            entries = await read(key, *bounds, start=offset, num=200, withscores=True)
+            entries = await read(key, *bounds, start=offset, num=batch_size, withscores=True)
             if not entries:
                 return
             offset += len(entries)
@@ -286,24 +289,39 @@ class Reader:
     async def _load(
         self, state: State, queue: str | None, batch: Sequence[tuple[str, float]]
     ) -> list[tuple[Job, float]]:
-        payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEXED else "payload"]
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for job_id, _ in batch:
-                pipe.hgetall(KEYS["job"] + job_id)
-                pipe.hget(KEYS["ended" if state == "succeeded" else "running"], job_id)
-                pipe.get(payload + job_id)
-                pipe.exists(KEYS["in_progress"] + job_id)
-            answers = await pipe.execute()
         jobs = []
-        for place, (job_id, score) in enumerate(batch):
-            written, line, raw, busy = answers[4 * place : 4 * place + 4]
-            record = _record(written) if line is None else _read_line(line)
-            if state == "scheduled" and line is not None:
+        for (job_id, score), (record, raw, is_busy) in zip(batch, await self._read_records(state, batch), strict=True):
+            if state == "scheduled" and record.get("state") == "processing":
                 continue  # a running job's score is the end of its lease, not a schedule
-            actual: State = "processing" if state == "queued" and busy else state
+            actual: State = "processing" if state == "queued" and is_busy else state
             due = score if state in ("queued", "scheduled") else None
             jobs.append((build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due), score))
         return jobs
+
+    async def _read_records(
+        self, state: State, batch: Sequence[tuple[str, float]]
+    ) -> list[tuple[dict[str, str], bytes | None, bool]]:
+        """Of each job its record, its bytes (or its result's), and whether arq says that it is in progress."""
+        payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEXED else "payload"]
+        lines = None if state in ("failed", "cancelled") else KEYS["ended" if state == "succeeded" else "running"]
+        waits = state not in _INDEXED
+        async with self.redis.pipeline(transaction=False) as pipe:
+            ids = [job_id for job_id, _ in batch]
+            if lines:
+                pipe.hmget(lines, ids)
+            pipe.mget([payload + job_id for job_id in ids])
+            for job_id in ids:
+                pipe.hgetall(KEYS["job"] + job_id)
+                if waits:
+                    pipe.exists(KEYS["in_progress"] + job_id)
+            answers = await pipe.execute()
+        written = answers.pop(0) if lines else [None] * len(ids)
+        payloads = answers.pop(0)
+        records, busy = (answers[::2], answers[1::2]) if waits else (answers, [0] * len(ids))
+        return [
+            (_read_line(line, state) if line else _record(record), raw, bool(in_progress))
+            for line, record, raw, in_progress in zip(written, records, payloads, busy, strict=True)
+        ]
 
 
 def _record(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, str]:
@@ -311,12 +329,13 @@ def _record(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, str]:
     return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
 
 
-def _read_line(line: bytes) -> dict[str, str]:
+def _read_line(line: bytes, state: State) -> dict[str, str]:
     """The line the journal keeps of a running or succeeded job (see prologue.lua), as a record."""
     worker, token, attempts, _, created_at, finished_at, size, rest = line.split(b" ", 7)
     queue, task = rest[: int(size)], rest[int(size) + 1 :]
-    record = {"queue": queue, "task": task, "attempts": attempts, "created_at": created_at, "started_at": token[:-3],
-              "finished_at": finished_at, "worker": worker}  # fmt: skip
+    told = b"succeeded" if state == "succeeded" else b"processing"
+    record = {"state": told, "queue": queue, "task": task, "attempts": attempts, "created_at": created_at,
+              "started_at": token[:-3], "finished_at": finished_at, "worker": worker}  # fmt: skip
     return {name: value.decode("utf-8", "replace") for name, value in record.items() if value != b"-"}
 
 

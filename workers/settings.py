@@ -37,6 +37,9 @@ class Settings(BaseSettings):
         "", description="Jobs of a queue that may run at once, over all workers: emails=5,bulk=2."
     )
     max_jobs: int = Field(20, ge=1, le=10_000, description="Jobs the bundled worker runs at a time.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="What is logged; INFO is two lines a job, as arq writes them."
+    )
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body the service accepts.")
     keep_events: int = Field(100_000, ge=100, description="Transitions the feed can replay.")
     keep_succeeded: int = Field(10_000, ge=0, description="Succeeded (and cancelled) jobs kept for a look.")

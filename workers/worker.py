@@ -104,7 +104,7 @@ class Worker(arq.Worker):
             asyncio.create_task(self._look_around()),
         ]
         poll_s = None if notified else self.poll_delay_s
-        self._heartbeat = Heartbeat(self.id, self._record(), self._connect_beside, self.settings, poll_s)
+        self._heartbeat = Heartbeat(self.id, self._record(), self._connect_beside, self.settings, self._offer, poll_s)
         self._heartbeat.start()
 
     async def _round(self) -> float:
@@ -206,6 +206,13 @@ class Worker(arq.Worker):
             self._passing = asyncio.create_task(self._pass_on(queue))
         else:
             self._wake.set()
+
+    def _offer(self) -> bool:
+        """Wake up for new work if there is nothing else to do; whether it was so. Called in the heartbeat's thread."""
+        is_idle = not self.tasks and self._free_slots() > 0
+        if is_idle:
+            self.loop.call_soon_threadsafe(self._wake.set)
+        return is_idle
 
     async def _pass_on(self, queue: str) -> None:
         with contextlib.suppress(*SERVER_AWAY):  # the others' own poll finds the job then

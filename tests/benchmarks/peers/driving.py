@@ -11,6 +11,7 @@ file sees the jobs done. A stamp is the time from enqueue to the task's first li
 import asyncio
 import os
 import random
+import statistics
 import struct
 import sys
 import time
@@ -29,11 +30,15 @@ def stamp(sent_ns):
 
 
 async def _ping(send, count):
+    calls = []
     for number in range(count):
-        await send(time.time_ns())
+        sent_ns = time.time_ns()
+        await send(sent_ns)
+        calls.append(time.time_ns() - sent_ns)
+        await asyncio.sleep(random.uniform(0.004, 0.012))
         while os.fstat(_marks).st_size < 8 * (number + 1):
-            await asyncio.sleep(0.001)
-        await asyncio.sleep(random.uniform(0.02, 0.06))
+            await asyncio.sleep(0.004)
+    print(statistics.median(calls) / 1e6)
 
 
 def drive(fill, send, work):

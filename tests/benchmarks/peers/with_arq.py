@@ -5,16 +5,21 @@
 """arq. `default`: as it comes; `best`: max_jobs=100."""
 
 import asyncio
+import os
 
 from arq import Worker
 from arq.connections import RedisSettings, create_pool
 from driving import REDIS_URL, drive, mark, stamp
 
 SETTINGS = RedisSettings.from_dsn(REDIS_URL)
+PAYLOAD = ("x" * int(os.environ["BENCH_PAYLOAD"]),) if "BENCH_PAYLOAD" in os.environ else ()
+SLEEP_S = float(os.environ.get("BENCH_SLEEP_S", 0))
 _pool = None
 
 
-async def noop(ctx):
+async def noop(ctx, *payload):
+    if SLEEP_S:
+        await asyncio.sleep(SLEEP_S)
     mark()
 
 
@@ -25,7 +30,7 @@ async def stamped(ctx, sent_ns):
 async def fill(count):
     pool = await create_pool(SETTINGS)
     for _ in range(count // 50):
-        await asyncio.gather(*(pool.enqueue_job("noop") for _ in range(50)))
+        await asyncio.gather(*(pool.enqueue_job("noop", *PAYLOAD) for _ in range(50)))
 
 
 async def send(sent_ns):

@@ -1,6 +1,6 @@
 # /// script
 # requires-python = ">=3.11"
-# dependencies = ["saq[redis,hiredis]==0.26.4"]
+# dependencies = ["saq[redis,hiredis]==0.26.4", "typing_extensions"]
 # ///
 """SAQ. `default`: as it comes (10 at a time); `best`: concurrency 100."""
 
