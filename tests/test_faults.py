@@ -89,7 +89,6 @@ async def test_a_stop_in_the_middle_of_a_full_speed_drain_loses_nothing_and_leav
     assert succeeded + await pool.zcard(QUEUE) == 5000
     assert ran == succeeded, "what ran was committed, once"
     assert not await pool.keys("arqlight:claimed:*")
-    assert not await pool.exists("arqlight:running")
     assert not await pool.keys("arq:in-progress:*")
     assert not await pool.zcard(f"arqlight:processing:{QUEUE}")
 

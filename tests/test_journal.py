@@ -201,7 +201,7 @@ async def test_ended_jobs_are_kept_to_their_bound(pool: ArqRedis, settings: Sett
         await fail(journal, claim)
     assert await pool.zcard("arqlight:succeeded") == 3
     assert await pool.zcard("arqlight:failed") == 2
-    assert len(await pool.keys("arqlight:job:*")) + await pool.hlen("arqlight:ended") == 5  # type: ignore[misc]
+    assert len(await pool.keys("arqlight:job:*")) + await pool.hlen("arqlight:lines") == 5  # type: ignore[misc]
     assert len(await pool.keys("arqlight:payload:*")) == 2
 
 

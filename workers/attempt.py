@@ -246,7 +246,14 @@ class Attempt:
         )
 
     def _result_ttl_ms(self) -> int:
-        function, worker = self.function or self.worker.functions.get(self.task), self.worker
+        """How long the result is kept, as the journal takes it; looked up once a task."""
+        ttl_ms = self.worker.result_ttls_ms.get(self.task)
+        if ttl_ms is None:
+            ttl_ms = self.worker.result_ttls_ms[self.task] = self._find_result_ttl_ms()
+        return ttl_ms
+
+    def _find_result_ttl_ms(self) -> int:
+        function, worker = self.worker.functions.get(self.task), self.worker
         forever = function.keep_result_forever if function else None
         if worker.keep_result_forever if forever is None else forever:
             return KEEP_FOREVER

@@ -131,6 +131,11 @@ class Journal:
         ]
         return claims, left == 1
 
+    async def mark_busy(self, worker: str, claims: Sequence[Claim], lease_ms: int) -> None:
+        """Say in arq's own words that jobs which `worker` still holds are in progress."""
+        flat = [part for claim in claims for part in (_raw(claim.id), claim.token)]
+        await self.scripts.run("mark_busy", worker, lease_ms, *flat)
+
     async def give_back(self, worker: str, known: Iterable[str]) -> int:
         """Put back what `worker` holds but is not in `known`, its attempt not counted; how many went back."""
         return int(await self.scripts.run("give_back", worker, *map(_raw, known)))

@@ -12,8 +12,7 @@ KEYS: dict[str, str] = {
     "abort": constants.abort_jobs_ss,
     # ours: one job
     "job": "arqlight:job:",  # hash: what the journal knows of a job that ran and did not succeed
-    "running": "arqlight:running",  # hash: job -> who runs it since when, and what else is its record (a line)
-    "ended": "arqlight:ended",  # hash: succeeded job -> its record (a line)
+    "lines": "arqlight:lines",  # hash: job that runs or succeeded -> its record, a line
     "kept": "arqlight:payload:",  # string: a failed job's raw bytes, put back by a retry
     "history": "arqlight:history:",  # list of JSON, newest first: failed attempts, retries by hand
     # ours: indexes

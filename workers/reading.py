@@ -303,23 +303,23 @@ class Reader:
     ) -> list[tuple[dict[str, str], bytes | None, bool]]:
         """Of each job its record, its bytes (or its result's), and whether arq says that it is in progress."""
         payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEXED else "payload"]
-        lines = None if state in ("failed", "cancelled") else KEYS["ended" if state == "succeeded" else "running"]
+        has_lines = state not in ("failed", "cancelled")
         waits = state not in _INDEXED
         async with self.redis.pipeline(transaction=False) as pipe:
             ids = [job_id for job_id, _ in batch]
-            if lines:
-                pipe.hmget(lines, ids)
+            if has_lines:
+                pipe.hmget(KEYS["lines"], ids)
             pipe.mget([payload + job_id for job_id in ids])
             for job_id in ids:
                 pipe.hgetall(KEYS["job"] + job_id)
                 if waits:
                     pipe.exists(KEYS["in_progress"] + job_id)
             answers = await pipe.execute()
-        written = answers.pop(0) if lines else [None] * len(ids)
+        written = answers.pop(0) if has_lines else [None] * len(ids)
         payloads = answers.pop(0)
         records, busy = (answers[::2], answers[1::2]) if waits else (answers, [0] * len(ids))
         return [
-            (_read_line(line, state) if line else _record(record), raw, bool(in_progress))
+            (_read_line(line) if line else _record(record), raw, bool(in_progress))
             for line, record, raw, in_progress in zip(written, records, payloads, busy, strict=True)
         ]
 
@@ -329,11 +329,11 @@ def _record(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, str]:
     return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
 
 
-def _read_line(line: bytes, state: State) -> dict[str, str]:
+def _read_line(line: bytes) -> dict[str, str]:
     """The line the journal keeps of a running or succeeded job (see prologue.lua), as a record."""
     worker, token, attempts, _, created_at, finished_at, size, rest = line.split(b" ", 7)
     queue, task = rest[: int(size)], rest[int(size) + 1 :]
-    told = b"succeeded" if state == "succeeded" else b"processing"
+    told = b"processing" if finished_at == b"-" else b"succeeded"
     record = {"state": told, "queue": queue, "task": task, "attempts": attempts, "created_at": created_at,
               "started_at": token[:-3], "finished_at": finished_at, "worker": worker}  # fmt: skip
     return {name: value.decode("utf-8", "replace") for name, value in record.items() if value != b"-"}

@@ -35,6 +35,8 @@ logger = logging.getLogger("arqlight.worker")
 VERSION = "0.1.0"
 # A token is lost with the worker that took it: the queues are looked at now and then all the same.
 SAFETY_POLL_S = 2.5
+# arq's in-progress key is for who asks from outside: a job that is over before anybody can ask does without.
+BUSY_AFTER_S = 0.02
 CRON_STEP_S = 0.5  # arq's own window for cron jobs
 
 
@@ -60,12 +62,13 @@ class Worker(arq.Worker):
         self.queues = list(self.lanes.keys)
         self.limits = dict(limits or {})
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self.result_ttls_ms: dict[str, int] = {}
         self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
         self._may_have_more = True
         self._summoned = True
         self._lost_an_answer = False
-        self._passing: asyncio.Task[None] | None = None
+        self._errands: set[asyncio.Task[None]] = set()
         self._lines: list[Line] = []
         self._companions: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
@@ -146,6 +149,7 @@ class Worker(arq.Worker):
         if attempts:
             # Behind the first step of each: a task that never waits needs no timer.
             self.loop.call_soon(self._set_timers, attempts)
+            self.loop.call_later(BUSY_AFTER_S, self._mark_busy, claims)
         if self._free_slots() > 0:
             if self._may_have_more:
                 self._wake.set()
@@ -171,6 +175,17 @@ class Worker(arq.Worker):
         for attempt in attempts:
             if task := self.job_tasks.get(attempt.claim.id):
                 attempt.set_timer(task)
+
+    def _mark_busy(self, claims: list[Claim]) -> None:
+        running = [claim for claim in claims if claim.id in self.job_tasks]
+        if running:
+            task = self.loop.create_task(self._tell_busy(running))
+            self._errands.add(task)
+            task.add_done_callback(self._errands.discard)
+
+    async def _tell_busy(self, claims: list[Claim]) -> None:
+        with contextlib.suppress(*SERVER_AWAY):  # then arq's clients are told that the job is deferred
+            await self.journal.mark_busy(self.id, claims, self.lease_ms)
 
     async def _abort_recalled(self) -> None:
         self._summoned = False
@@ -203,7 +218,9 @@ class Worker(arq.Worker):
     def _ring(self, queue: str) -> None:
         if queue and self._free_slots() <= 0:
             # Filled by its own cron or poll meanwhile: the token is another worker's.
-            self._passing = asyncio.create_task(self._pass_on(queue))
+            task = self.loop.create_task(self._pass_on(queue))
+            self._errands.add(task)
+            task.add_done_callback(self._errands.discard)
         else:
             self._wake.set()
 
@@ -261,7 +278,7 @@ class Worker(arq.Worker):
         await asyncio.gather(*self.tasks.values(), return_exceptions=True)
         for companion in self._companions:
             companion.cancel()
-        await asyncio.gather(*self._companions, return_exceptions=True)
+        await asyncio.gather(*self._companions, *self._errands, return_exceptions=True)
         if self._heartbeat:
             await self.commits.drain()
             await self._heartbeat.stop()

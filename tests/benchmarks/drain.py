@@ -41,7 +41,7 @@ LOADS = [
 
 def measure(servers: Servers, quick: bool) -> tuple[Table, dict[str, list[float]]]:
     """The table, and the rates by peer for the plot."""
-    rounds = 2 if quick else 3
+    rounds = 1 if quick else 3
     peers = [peer for peer in PEERS if not quick or (peer.name, peer.variant) in QUICK_PEERS]
     ours: list[float] = []
     rates: dict[Peer, list[float]] = {peer: [] for peer in peers}

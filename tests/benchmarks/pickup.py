@@ -39,7 +39,7 @@ def measure(servers: Servers, quick: bool) -> Table:
         "Pick-up", ["engine", "p50, ms", "p99, ms", "longest, ms", "jobs", "p50 of the call itself, ms"], about
     )
     for peer in PEERS[:3] if quick else PEERS:
-        pings = (40 if peer.name == "arq" else 200) if quick else 50 if peer.name == "arq" else 500
+        pings = (20 if peer.name == "arq" else 200) if quick else 50 if peer.name == "arq" else 500
         try:
             took_ms, call_ms = Run(peer, servers).pick_up(pings)
         except PeerFailed as error:

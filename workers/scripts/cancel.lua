@@ -20,8 +20,9 @@ end
 if not record then return 0 end
 
 if task ~= '' then record.task = task end
-settle(record.queue, { id })
+settle(record.queue, id)
 keep_result(id, ARGV[6], ARGV[7], ARGV[8])
+call('HDEL', KEY.lines, id)
 call('HSET', KEY.job .. id, 'state', 'cancelled', 'queue', record.queue, 'task', record.task, 'attempts',
   record.attempts, 'created_at', ARGV[5], 'finished_at', now_text)
 if record.worker then call('HSET', KEY.job .. id, 'worker', record.worker, 'started_at', token_ms(record.token)) end

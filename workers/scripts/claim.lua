@@ -19,30 +19,27 @@ local function pickled_task(payload)
   return string.sub(payload, at + 2, at + 1 + string.byte(payload, at + 1))
 end
 
--- Busy for arq, until the end of the lease; without a "zadd" notification (see put_due).
-local function hold(queue, id, score, in_progress)
-  call('SET', in_progress, '1', 'PX', lease_text)
-  call('ZINCRBY', queue, now + lease_ms - score, id)
-end
+-- Out of the due range until the end of the lease; without a "zadd" notification (see put_due).
+local function hold(queue, id, score) call('ZINCRBY', queue, now + lease_ms - score, id) end
 
 -- A running job whose score came due while its worker lives (a blocked event loop) stays with that worker; that of a
 -- dead worker waits for the rescue, which writes down what happened.
 local function still_held(id, queue, score)
   local lease = call('ZSCORE', KEY.workers, read_running(id).worker)
   if not lease then return false end
-  if tonumber(lease) > now then hold(queue, id, score, KEY.in_progress .. id) end
+  if tonumber(lease) > now then hold(queue, id, score) end
   return true
 end
 
 -- Task, tries so far and workers lost of a job that is not new: it ran before, or runs for a worker nobody knows.
-local function look_up(id, is_running, is_ended, payload, tries)
-  if is_running then
+local function look_up(id, runs, text, payload, tries)
+  if runs then
     local record = read_running(id)
     let_go(record.worker, record.queue, { id })
     return record.task, math.max(tries or 0, record.attempts), record.lost + 1
   end
   local before = call('HMGET', KEY.job .. id, 'state', 'task', 'lost')
-  if not is_ended and (before[1] == 'queued' or before[1] == 'scheduled') then return before[2], tries or 0, before[3] or 0 end
+  if not text and (before[1] == 'queued' or before[1] == 'scheduled') then return before[2], tries or 0, before[3] or 0 end
   forget(id, 'replaced') -- it ended, and a plain arq client gave its id to a new job
   return pickled_task(payload), tries or 0, '-'
 end
@@ -68,22 +65,22 @@ local function take(queue, wanted)
       keys[n + 1], keys[n + 2], keys[n + 3] = KEY.in_progress .. id, KEY.payload .. id, KEY.tries .. id
       jobs[#jobs + 1], ids[#ids + 1] = KEY.job .. id, id
     end
-    local read, running = call('MGET', unpack(keys)), call('HMGET', KEY.running, unpack(ids))
-    local ended = call('HMGET', KEY.ended, unpack(ids))
+    local read, texts = call('MGET', unpack(keys)), call('HMGET', KEY.lines, unpack(ids))
     local none_ran = call('EXISTS', unpack(jobs)) == 0 -- mostly all are new, and no record need be looked for
     for n, id in ipairs(ids) do
       local score, payload, tries = due[2 * n], read[3 * n - 1], read[3 * n]
-      if read[3 * n - 2] or running[n] and still_held(id, queue, score) then
+      local running = is_running(texts[n])
+      if read[3 * n - 2] or running and still_held(id, queue, score) then
         skipped[queue] = (skipped[queue] or 0) + 1
       else
         local task, attempt, lost
-        if none_ran and not running[n] and not ended[n] then
+        if none_ran and not texts[n] then
           task, attempt, lost = pickled_task(payload), tries or 0, '-'
         else
-          task, attempt, lost = look_up(id, running[n], ended[n], payload, tries)
+          task, attempt, lost = look_up(id, running, texts[n], payload, tries)
         end
         attempt = attempt + 1
-        hold(queue, id, score, keys[3 * n - 2])
+        hold(queue, id, score)
         emit(id, 'processing', queue, task, attempt, 'worker', worker)
         local k = #taken
         lines[k + 1], lines[k + 2] = id, line(worker, now_token, attempt, lost, '-', '-', queue, task)
@@ -97,7 +94,7 @@ local function take(queue, wanted)
     end
   end
   if #taken > 0 then
-    spread('HSET', KEY.running, lines)
+    spread('HSET', KEY.lines, lines)
     spread('ZADD', KEY.processing .. queue, taken)
     slots = slots - #taken / 2
     if room[queue] then room[queue] = room[queue] - #taken / 2 end

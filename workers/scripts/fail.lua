@@ -10,7 +10,7 @@ if call('EXISTS', KEY.payload .. id) == 1 then
   call('RENAME', KEY.payload .. id, KEY.kept .. id)
   call('PERSIST', KEY.kept .. id)
 end
-settle(record.queue, { id })
+settle(record.queue, id)
 keep_result(id, ARGV[6], ARGV[7], ARGV[8])
 remember(id, failure)
 -- How often in a row this job has ended so: the same failure again after a retry is worth saying.

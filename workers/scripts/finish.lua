@@ -20,32 +20,40 @@ if #finished == 0 then return 0 end
 
 for queue, mine in pairs(by_queue) do
   let_go(worker, queue, mine)
-  settle(queue, mine)
+  spread('ZREM', queue, mine)
+  if call('EXISTS', KEY.abort) == 1 then spread('ZREM', KEY.abort, mine) end
 end
-local lines, places = {}, {}
+local lines, places, gone = {}, {}, {}
 for _, n in ipairs(finished) do
   local id, i, k = ids[n], 10 * n - 8, #lines
   local queue, attempt, task = ARGV[i + 2], ARGV[i + 3], ARGV[i + 5]
   lines[k + 1] = id
   lines[k + 2] = line(worker, tokens[n], attempt, ARGV[i + 4], ARGV[i + 6], now_text, queue, task)
   places[k + 1], places[k + 2] = now_text, id
+  gone[k + 1], gone[k + 2] = KEY.payload .. id, KEY.in_progress .. id
+  if attempt ~= '1' then call('DEL', KEY.tries .. id) end
+end
+remove(gone)
+for _, n in ipairs(finished) do
+  local id, i = ids[n], 10 * n - 8
+  local queue, attempt, task = ARGV[i + 2], ARGV[i + 3], ARGV[i + 5]
   keep_result(id, ARGV[i + 7], ARGV[i + 8], ARGV[i + 9])
   emit(id, 'succeeded', queue, task, attempt, 'worker', worker)
 end
-spread('HSET', KEY.ended, lines)
+spread('HSET', KEY.lines, lines)
 spread('ZADD', KEY.succeeded, places)
 
 -- Held to its bound: the oldest leave, a few more at a time than come.
 local over = math.min(call('ZCARD', KEY.succeeded) - LIMIT.succeeded, #finished + 100)
 if over > 0 then
-  local oldest, gone, others = call('ZPOPMIN', KEY.succeeded, over), {}, {}
-  for i = 1, #oldest, 2 do gone[#gone + 1] = oldest[i] end
-  for n, text in ipairs(call('HMGET', KEY.ended, unpack(gone))) do
+  local oldest, trimmed, others = call('ZPOPMIN', KEY.succeeded, over), {}, {}
+  for i = 1, #oldest, 2 do trimmed[#trimmed + 1] = oldest[i] end
+  for n, text in ipairs(call('HMGET', KEY.lines, unpack(trimmed))) do
     if text and not string.find(text, '^%S+ %S+ %S+ %- ') then
-      others[#others + 1], others[#others + 2] = KEY.job .. gone[n], KEY.history .. gone[n]
+      others[#others + 1], others[#others + 2] = KEY.job .. trimmed[n], KEY.history .. trimmed[n]
     end
   end
-  spread('HDEL', KEY.ended, gone)
+  spread('HDEL', KEY.lines, trimmed)
   remove(others)
 end
 return #finished

@@ -56,7 +56,7 @@ local function forget(id, reason)
     local record = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
     emit(id, 'deleted', record[1] or '', record[2], record[3] or 0, 'reason', reason)
   end
-  if call('ZREM', KEY.succeeded, id) == 1 then call('HDEL', KEY.ended, id) end
+  if call('ZREM', KEY.succeeded, id) == 1 then call('HDEL', KEY.lines, id) end
   call('ZREM', KEY.cancelled, id)
   call('DEL', KEY.job .. id, KEY.kept .. id, KEY.history .. id)
 end
@@ -70,9 +70,9 @@ local function keep(index, id, limit)
   end
 end
 
--- What runs stands in one hash and what succeeded in another, a line a job: worker, token (the time of the claim,
--- in microseconds), attempt, how many workers it cost ('-' for a job that never ran before: it has no other record), when it was created
--- and finished, queue, task. Claims and endings of many jobs are then few commands.
+-- What runs and what succeeded stands in one hash, a line a job: worker, token (the time of the claim, in microseconds),
+-- attempt, how many workers it cost ('-' for a job that never ran before: it has no other record), when it was created
+-- and finished ('-' while it runs), queue, task. Claims and endings of many jobs are then few commands.
 local function line(worker, token, attempt, lost, created_at, finished_at, queue, task)
   return worker .. ' ' .. token .. ' ' .. attempt .. ' ' .. lost .. ' ' .. created_at .. ' ' .. finished_at .. ' '
     .. #queue .. ' ' .. queue .. ' ' .. task
@@ -86,31 +86,36 @@ local function read_line(text)
     finished_at = finished_at, queue = string.sub(rest, 1, size), task = string.sub(rest, size + 2) }
 end
 
-local function read_running(id) return read_line(call('HGET', KEY.running, id)) end
+local function is_running(text) return text and string.find(text, '^%S+ %S+ %S+ %S+ %S+ %- ') ~= nil end
+
+local function read_running(id)
+  local text = call('HGET', KEY.lines, id)
+  return is_running(text) and read_line(text) or nil
+end
 
 -- Which of these jobs the worker still holds. The token, the time of its claim, fences it: an ending of an older claim,
 -- given away meanwhile, finds another.
 local function holds(worker, ids, tokens)
   local held = {}
   for first = 1, #ids, 4000 do
-    for n, text in ipairs(call('HMGET', KEY.running, unpack(ids, first, math.min(first + 3999, #ids)))) do
+    for n, text in ipairs(call('HMGET', KEY.lines, unpack(ids, first, math.min(first + 3999, #ids)))) do
       local begin = worker .. ' ' .. tokens[first + n - 1] .. ' '
-      held[#held + 1] = text and string.sub(text, 1, #begin) == begin
+      held[#held + 1] = text and string.sub(text, 1, #begin) == begin and is_running(text)
     end
   end
   return held
 end
 
--- Jobs of one queue leave their worker. In a queue with a limit that makes room for as many others.
+-- Jobs of one queue leave their worker. In a queue with a limit that makes room for as many others. Their lines stay.
 local function let_go(worker, queue, ids)
-  spread('HDEL', KEY.running, ids)
   spread('SREM', KEY.claimed .. worker, ids)
   spread('ZREM', KEY.processing .. queue, ids)
   if call('HEXISTS', KEY.limits, queue) == 1 then ring(queue, #ids) end
 end
 
--- Write down a job that runs no more. Extra fields and values follow.
+-- Write down a job that runs no more and did not succeed. Extra fields and values follow.
 local function write(id, record, state, ...)
+  call('HDEL', KEY.lines, id)
   call('HSET', KEY.job .. id, 'state', state, 'queue', record.queue, 'task', record.task, 'attempts', record.attempts,
     'started_at', token_ms(record.token), 'worker', record.worker, ...)
 end
@@ -133,6 +138,7 @@ local function unclaim(worker, known)
       call('DEL', KEY.in_progress .. id)
       put_due(record.queue, id)
       record.attempts = record.attempts - 1
+      call('HDEL', KEY.lines, id)
       if record.lost > 0 or record.attempts > 0 then write(id, record, 'queued', 'lost', record.lost) end
       emit(id, 'queued', record.queue, record.task, record.attempts, 'reason', 'unclaimed')
       ring(record.queue, 1)
@@ -142,16 +148,11 @@ local function unclaim(worker, known)
   return returned
 end
 
--- End runs for arq: off their queue, their counters gone.
-local function settle(queue, ids)
-  spread('ZREM', queue, ids)
-  if call('EXISTS', KEY.abort) == 1 then spread('ZREM', KEY.abort, ids) end
-  local gone = {}
-  for _, id in ipairs(ids) do
-    local n = #gone
-    gone[n + 1], gone[n + 2], gone[n + 3] = KEY.payload .. id, KEY.in_progress .. id, KEY.tries .. id
-  end
-  remove(gone)
+-- End a run for arq: off its queue, its counters gone.
+local function settle(queue, id)
+  call('ZREM', queue, id)
+  call('ZREM', KEY.abort, id)
+  call('DEL', KEY.tries .. id, KEY.payload .. id, KEY.in_progress .. id)
 end
 
 -- What arq's Job.result() reads, after settle. result_ttl_ms: -1 keeps none, 0 keeps it for ever.
@@ -167,11 +168,9 @@ end
 
 -- A job's record as a flat list of names and values, wherever it stands.
 local function read_record(id)
-  local state, record = 'processing', read_running(id)
-  if not record then
-    state, record = 'succeeded', read_line(call('HGET', KEY.ended, id))
-  end
+  local record = read_line(call('HGET', KEY.lines, id))
   if not record then return call('HGETALL', KEY.job .. id) end
+  local state = record.finished_at == '-' and 'processing' or 'succeeded'
   local flat = { 'state', state, 'queue', record.queue, 'task', record.task, 'attempts', record.attempts, 'started_at',
     token_ms(record.token), 'worker', record.worker }
   if record.created_at ~= '-' then flat[13], flat[14] = 'created_at', record.created_at end
