@@ -50,19 +50,25 @@ def measure(servers: Servers, quick: bool) -> tuple[Table, dict[str, list[float]
     for number in range(rounds):
         print(f"drain, round {number + 1} of {rounds}", flush=True)
         for place, peer in enumerate(peers):
-            # Us again and again between them: the machine's speed drifts, and a ratio is to a neighbour in time.
-            if place % 2 == 0 or (peer.name, peer.variant) in AIMS:
+            # Us again and again between them: the machine's speed drifts, and a ratio is to neighbours in time.
+            has_aim = (peer.name, peer.variant) in AIMS
+            if has_aim or place % 2 == 0:
                 ours.append(_drain(OURS, servers))
+            beside = ours[-1:]
             try:
                 rate = _drain(peer, servers)
             except PeerFailed as error:
                 failed[peer] = str(error)
                 continue
+            if has_aim:
+                ours.append(_drain(OURS, servers))
+                beside = ours[-2:]
             rates[peer].append(rate)
-            ratios[peer].append(ours[-1] / rate)
+            ratios[peer].append(sum(beside) / len(beside) / rate)
     about = (
         f"No-op jobs, one worker process, one server, all jobs enqueued before; median of {rounds} rounds "
-        f"({len(ours)} runs of ours, each beside its peers), in brackets the lowest and the highest. "
+        f"({len(ours)} runs of ours, before and after each peer that an aim is about), in brackets the lowest and the "
+        "highest. "
         "Our results are kept and every transition is tracked and pushed."
     )
     table = Table("Drain", ["engine", "version", "jobs/s", "arqlight is faster", "aim"], about)
@@ -72,14 +78,15 @@ def measure(servers: Servers, quick: bool) -> tuple[Table, dict[str, list[float]
             table.add(peer.label, peer.version(), failed[peer], "", "")
             continue
         aim = AIMS.get((peer.name, peer.variant))
-        times = "" if peer.is_ours else f"{median(ratios[peer]):.3g} times"
+        spread = f" ({min(ratios[peer]):.3g} to {max(ratios[peer]):.3g})"
+        times = "" if peer.is_ours else f"{median(ratios[peer]):.3g} times{spread if rounds > 1 else ''}"
         table.add(peer.label, peer.version(), rates[peer], times, f"{aim} times" if aim else "")
     return table, {OURS.label: ours} | {peer.label: figures for peer, figures in rates.items() if figures}
 
 
 def measure_loads(servers: Servers, quick: bool) -> Table:
     """Jobs that carry something, or wait for something."""
-    rounds = 1 if quick else 3
+    rounds = 1 if quick else 2
     rates: dict[Peer, list[float]] = {peer: [] for peer in LOADS}
     for _ in range(rounds):
         for peer in LOADS:

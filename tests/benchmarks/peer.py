@@ -95,7 +95,7 @@ class Run:
                 time.sleep(0.001)
             began, first = time.perf_counter(), self._size()
             while self._size() < self.peer.jobs and time.perf_counter() < began + LONGEST_S and worker.poll() is None:
-                time.sleep(0.002)
+                time.sleep(0.02)
             done = self._size() - first
             if done <= 0:
                 raise PeerFailed(f"{self.peer.label}: no job was done")
