@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from arq import func
 from arq.connections import ArqRedis
+from arq.jobs import JobStatus
 from redis.exceptions import ConnectionError
 
 from tests.conftest import StartWorker
@@ -13,6 +14,7 @@ from tests.waiting import eventually
 from workers.journal import Journal, NewJob
 from workers.line import Line
 from workers.reading import Reader
+from workers.worker import BUSY_AFTER_S
 
 QUEUE = "arq:queue"
 
@@ -113,6 +115,39 @@ async def test_a_server_that_answers_slowly_makes_the_worker_slow_and_not_wrong(
     await start_worker([func(note, name="note")])
     await eventually(lambda: _is(pool, "arqlight:succeeded", 200))
     assert sorted(ran) == sorted(ids)
+
+
+async def test_more_slots_than_a_group_of_endings_do_not_make_the_worker_wait(
+    pool: ArqRedis, journal: Journal, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.worker.SAFETY_POLL_S", 600)
+    await journal.enqueue([NewJob("ok", QUEUE) for _ in range(6000)])
+    await start_worker([ok], max_jobs=2500)
+    await eventually(lambda: _is(pool, "arqlight:succeeded", 6000))
+
+
+async def test_a_running_job_is_in_progress_for_arqs_clients_and_one_that_is_over_leaves_no_key(
+    pool: ArqRedis, start_worker: StartWorker
+) -> None:
+    gate = asyncio.Event()
+
+    async def hold(ctx: dict[str, Any]) -> None:
+        await gate.wait()
+
+    await start_worker([func(hold, name="hold"), ok])
+    held, short = await pool.enqueue_job("hold"), await pool.enqueue_job("ok")
+    assert held
+    assert short
+
+    async def says(status: JobStatus) -> bool:
+        return await held.status() is status
+
+    await eventually(lambda: says(JobStatus.in_progress))
+    await short.result(timeout=5, poll_delay=0.01)
+    gate.set()
+    await eventually(lambda: says(JobStatus.complete))
+    await asyncio.sleep(2 * BUSY_AFTER_S)
+    assert not await pool.keys("arq:in-progress:*")
 
 
 async def test_scripts_that_the_server_forgot_do_not_stop_a_worker(

@@ -15,6 +15,7 @@ from arq.connections import ArqRedis
 from service import subscriber as subscribers
 from service.app import create_app
 from service.feed import Event, Tick
+from service.parts import FEED as FEED_KEY
 from tests.conftest import Client, StartWorker
 from tests.waiting import eventually
 from workers.journal import Journal, NewJob
@@ -297,6 +298,30 @@ async def test_a_consumer_that_does_not_read_is_dropped(monkeypatch: pytest.Monk
     stuck = subscribers.Subscriber(None, never)  # type: ignore[arg-type]
     with pytest.raises(subscribers.TooSlow):
         await stuck.complain("x")
+
+
+async def test_a_socket_that_is_not_read_is_closed_and_the_others_miss_nothing(
+    client: Client, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(subscribers, "SEND_TIMEOUT_S", 0.5)
+    stalled, reading = await subscribe(client, ["events"]), await subscribe(client, ["counts"])
+    await frame(stalled, type="snapshot")
+    assert stalled._response.connection
+    transport: Any = stalled._response.connection.transport
+    transport.pause_reading()
+    # More than both ends of a connection hold by themselves.
+    for _ in range(60):
+        await journal.enqueue([NewJob("ok", QUEUE) for _ in range(1000)])
+    figures = {"queued": 0}
+    while figures["queued"] < 60_000:
+        figures = (await frame(reading, topic="counts"))["data"]
+    await eventually(lambda: len(client.app[FEED_KEY]._subscribers) == 1)
+    transport.resume_reading()
+    closed = None
+    while closed is None:
+        message = await stalled.receive(timeout=10)
+        closed = message if message.type in (WSMsgType.CLOSE, WSMsgType.CLOSED, WSMsgType.ERROR) else None
+    await reading.close()
 
 
 async def test_a_transition_reaches_a_subscriber_within_250_ms_at_100_jobs_a_second(

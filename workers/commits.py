@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError
 
@@ -17,11 +18,14 @@ class Commits:
     """A job counts as finished when its group is committed; a server that is away is waited for.
 
     The worker claims nothing new while more than a group waits here, so that group and its slots are the bound.
+
+    :param caught_up: called when no more than a group waits any longer.
     """
 
-    def __init__(self, journal: Journal, worker: str) -> None:
+    def __init__(self, journal: Journal, worker: str, caught_up: Callable[[], None]) -> None:
         self._journal = journal
         self._worker = worker
+        self._caught_up = caught_up
         self._waiting: list[tuple[Ending, asyncio.Future[None] | None]] = []
         self._underway: list[tuple[Ending, asyncio.Future[None] | None]] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -59,6 +63,7 @@ class Commits:
         while self._waiting:
             group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             self._underway = group
+            was_behind = len(group) + len(self._waiting) > LARGEST_GROUP
             try:
                 await self._write([ending for ending, _ in group])
             except RedisError:
@@ -69,6 +74,8 @@ class Commits:
             for _, written in group:
                 if written:
                     _resolve(written, None)
+            if was_behind and not self.is_behind:
+                self._caught_up()
         self._underway = []
 
     async def _write_alone(self, ending: Ending, written: asyncio.Future[None] | None) -> None:

@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -90,7 +90,7 @@ class Worker(arq.Worker):
         # Two lines, so that a claim does not wait behind a commit, nor a commit behind a claim.
         self._lines = [Line(self.pool), Line(self.pool)]
         self.journal = Journal(self.pool, self.settings, self._lines[0])
-        self.commits = Commits(Journal(self.pool, self.settings, self._lines[1]), self.id)
+        self.commits = Commits(Journal(self.pool, self.settings, self._lines[1]), self.id, self._wake.set)
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
         await log_redis_info(self.pool, logger.info)
         self.ctx["redis"] = self.pool
@@ -179,13 +179,19 @@ class Worker(arq.Worker):
     def _mark_busy(self, claims: list[Claim]) -> None:
         running = [claim for claim in claims if claim.id in self.job_tasks]
         if running:
-            task = self.loop.create_task(self._tell_busy(running))
-            self._errands.add(task)
-            task.add_done_callback(self._errands.discard)
+            # Where it does not arrive, arq's clients are told that the job is deferred.
+            self._send_off(self.journal.mark_busy(self.id, running, self.lease_ms))
 
-    async def _tell_busy(self, claims: list[Claim]) -> None:
-        with contextlib.suppress(*SERVER_AWAY):  # then arq's clients are told that the job is deferred
-            await self.journal.mark_busy(self.id, claims, self.lease_ms)
+    def _send_off(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for, and that may be lost when the server is away."""
+
+        async def run() -> None:
+            with contextlib.suppress(*SERVER_AWAY):
+                await errand
+
+        task = self.loop.create_task(run())
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
 
     async def _abort_recalled(self) -> None:
         self._summoned = False
@@ -218,9 +224,7 @@ class Worker(arq.Worker):
     def _ring(self, queue: str) -> None:
         if queue and self._free_slots() <= 0:
             # Filled by its own cron or poll meanwhile: the token is another worker's.
-            task = self.loop.create_task(self._pass_on(queue))
-            self._errands.add(task)
-            task.add_done_callback(self._errands.discard)
+            self._send_off(self.journal.ring(queue))
         else:
             self._wake.set()
 
@@ -230,10 +234,6 @@ class Worker(arq.Worker):
         if is_idle:
             self.loop.call_soon_threadsafe(self._wake.set)
         return is_idle
-
-    async def _pass_on(self, queue: str) -> None:
-        with contextlib.suppress(*SERVER_AWAY):  # the others' own poll finds the job then
-            await self.journal.ring(queue)
 
     def _summon(self, job_id: bytes) -> None:
         self._summoned = True

@@ -23,7 +23,7 @@ FAILED_QUEUE = queue_key("failing")
 
 def measure(servers: Servers, quick: bool) -> Table:
     """Deep queues beside shallow ones."""
-    depth, drained, rounds = (50_000, 30_000, 1) if quick else (1_000_000, 120_000, 3)
+    depth, drained, rounds = (50_000, 30_000, 1) if quick else (1_000_000, 120_000, 2)
     settings = load_settings(redis_url=servers.redis_url, keep_failed=10 * depth)
     table = Table("Deep queues", ["what", "shallow", f"with {depth:,} queued and {depth:,} failed", "aim"])
 

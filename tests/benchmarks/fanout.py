@@ -22,7 +22,7 @@ STALLED = 5
 
 def measure(servers: Servers, quick: bool) -> Table:
     """From the transition to the client, with jobs flowing."""
-    seconds = 6.0 if quick else 30.0
+    seconds = 6.0 if quick else 20.0
     about = (
         f"{JOBS_A_SECOND:,} jobs/s flow through one worker, one in {FAILING} fails. Measured is each failure at each "
         "subscriber of counts, active and failed, from the server's clock at the transition to the frame's arrival. "

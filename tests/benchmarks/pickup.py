@@ -39,7 +39,7 @@ def measure(servers: Servers, quick: bool) -> Table:
         "Pick-up", ["engine", "p50, ms", "p99, ms", "longest, ms", "jobs", "p50 of the call itself, ms"], about
     )
     for peer in PEERS[:3] if quick else PEERS:
-        pings = (20 if peer.name == "arq" else 200) if quick else 50 if peer.name == "arq" else 500
+        pings = (20 if peer.name == "arq" else 200) if quick else 40 if peer.name == "arq" else 300
         try:
             took_ms, call_ms = Run(peer, servers).pick_up(pings)
         except PeerFailed as error:
@@ -52,7 +52,7 @@ def measure(servers: Servers, quick: bool) -> Table:
 
 def measure_idle(servers: Servers, quick: bool) -> Table:
     """What idle workers cost the server, in hundredths of a core."""
-    count, seconds = (20, 5) if quick else (IDLE_WORKERS, 20)
+    count, seconds = (20, 5) if quick else (IDLE_WORKERS, 15)
     client: Any = redis.Redis(port=servers.redis_port)
     client.flushall()
     environment = os.environ | {"ARQLIGHT_REDIS_URL": servers.redis_url, "PYTHONPATH": str(ROOT)}

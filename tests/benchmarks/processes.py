@@ -16,7 +16,7 @@ from workers.settings import load_settings
 
 def measure(servers: Servers, quick: bool) -> Table:
     """Jobs of 2 ms of CPU each."""
-    jobs, rounds = (1_500, 1) if quick else (5_000, 3)
+    jobs, rounds = (1_500, 1) if quick else (5_000, 2)
     rates: dict[int, list[float]] = {1: [], 2: []}
     for _ in range(rounds):
         for count in rates:

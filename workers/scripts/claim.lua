@@ -5,7 +5,6 @@
 -- id, queue, payload or false, attempt, score, aborted, lost
 local worker, slots, lease_ms, honours_abort = ARGV[1], math.min(tonumber(ARGV[2]), 1000), tonumber(ARGV[3]), ARGV[4] == '1'
 honours_abort = honours_abort and call('EXISTS', KEY.abort) == 1
-local lease_text = string.format('%.0f', lease_ms)
 local answer, claimed, skipped, is_dry, is_full = { 0, now_token }, {}, {}, {}, {}
 if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 -- How many more of a queue may run at once; nil where nobody set a limit.
