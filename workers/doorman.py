@@ -19,7 +19,7 @@ from workers.scripting import Scripts
 logger = logging.getLogger("arqlight.doorman")
 OWN_PREFIX = b"arqlight:"
 # What the doorman's own worker has to take a job that it was offered, before the others are rung for.
-HEAD_START_S = 0.005
+HEAD_START_S = 0.002
 
 
 class Doorman:

@@ -25,8 +25,8 @@ def stamped(sent_ns):
 
 
 async def fill(count):
-    for _ in range(count // 500):
-        queue.enqueue_many([Queue.prepare_data("bench_rq.noop") for _ in range(500)])
+    for _ in range(count // 100):
+        queue.enqueue_many([Queue.prepare_data("bench_rq.noop") for _ in range(100)])
 
 
 async def send(sent_ns):
