@@ -29,6 +29,7 @@ class Subscriber:
         self.rest = b""
         self.failures: set[str] = set()
         self.is_lost = False
+        self.pings = 0
         self.socket = socket.create_connection(("127.0.0.1", port))
         key = base64.b64encode(os.urandom(16)).decode()
         self.socket.sendall(
@@ -64,6 +65,7 @@ class Subscriber:
             if len(buffer) < start + size:
                 break
             if buffer[at] == 0x89:
+                self.pings += 1
                 self.send(0x8A, buffer[start : start + size])
             elif buffer[at] == 0x81:
                 texts.append(buffer[start : start + size])
@@ -102,8 +104,9 @@ def follow(subscribers: dict[int, Subscriber], poller: select.epoll, seconds: fl
             elif (cached := known.get(data)) is not None:
                 news = cached
             else:
+                pings = subscriber.pings
                 news = read_news(subscriber.frames(data))
-                if not subscriber.rest:
+                if not subscriber.rest and subscriber.pings == pings:  # a ping is answered by each
                     known[data] = news
             if news[1]:
                 subscriber.failures.update(news[0])
@@ -112,18 +115,25 @@ def follow(subscribers: dict[int, Subscriber], poller: select.epoll, seconds: fl
 
 def main(port: int, count: int, seconds: float, stalled: int) -> None:
     """Connect all, say so, follow, report."""
-    everybody = [Subscriber(port) for _ in range(count)]
-    reading = everybody[stalled:]
+    held = [Subscriber(port) for _ in range(stalled)]
+    reading: list[Subscriber] = []
+    by_descriptor: dict[int, Subscriber] = {}
     poller = select.epoll()
-    for subscriber in reading:
+    for number in range(count - stalled):
+        subscriber = Subscriber(port)
+        reading.append(subscriber)
+        by_descriptor[subscriber.socket.fileno()] = subscriber
         poller.register(subscriber.socket, select.EPOLLIN)
+        if number % 100 == 0:  # those that are there already answer the service's pings meanwhile
+            follow(by_descriptor, poller, 0.01, array("d"))
     print("ready", flush=True)
-    by_descriptor = {subscriber.socket.fileno(): subscriber for subscriber in reading}
     late_ms: array[float] = array("d")
     follow(by_descriptor, poller, 3, array("d"))  # the flow begins
     follow(by_descriptor, poller, seconds, late_ms)
     follow(by_descriptor, poller, 4, array("d"))  # it has stopped: what is on its way arrives
     every = set().union(*(subscriber.failures for subscriber in reading))
+    for subscriber in held:
+        subscriber.socket.close()
     report = {
         "latencies_ms": list(late_ms),
         "failures": len(every),
