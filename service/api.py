@@ -8,7 +8,8 @@ from arq.jobs import SerializationError
 
 from service.parts import JOURNAL, READER
 from service.problems import Problem
-from service.requests import JobRequest, parse_body, parse_id, parse_list_query, resolve_jobs
+from service.requests import FILTERS, JobRequest, ListQuery, parse_body, parse_id, parse_list_query, resolve_jobs, to_ms
+from workers.filters import JobFilter
 from workers.keys import queue_key
 
 routes = web.RouteTableDef()
@@ -22,15 +23,10 @@ async def stats(request: web.Request) -> web.Response:
 
 @routes.get("/api/v1/jobs")
 async def list_jobs(request: web.Request) -> web.Response:
-    """`?state=&queue=&task=&q=&limit=&cursor=`: `{"items": [job], "next"}`."""
-    query = parse_list_query(request, "state", "queue", "task", "q", "limit", "cursor")
+    """`?state=&queue=&task=&q=&since=&until=&limit=&cursor=`: `{"items": [job], "next"}`."""
+    query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
     jobs, following = await request.app[READER].jobs(
-        state=query.state,
-        queue=await _queue(request, query.queue),
-        task=query.task,
-        text=query.q,
-        limit=query.limit,
-        cursor=query.cursor,
+        state=query.state, where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
     return web.json_response({"items": [job.to_json() for job in jobs], "next": following})
 
@@ -70,14 +66,10 @@ async def cancel(request: web.Request) -> web.Response:
 
 @routes.get("/api/v1/failed")
 async def list_failed(request: web.Request) -> web.Response:
-    """`?queue=&task=&q=&limit=&cursor=`: failed jobs, newest first, each with error, trace and fingerprint."""
-    query = parse_list_query(request, "queue", "task", "q", "limit", "cursor")
+    """`?queue=&task=&q=&fingerprint=&since=&until=&limit=&cursor=`: failed jobs with error and trace, newest first."""
+    query = parse_list_query(request, *FILTERS, "limit", "cursor")
     items, following = await request.app[READER].failed(
-        queue=await _queue(request, query.queue),
-        task=query.task,
-        text=query.q,
-        limit=query.limit,
-        cursor=query.cursor,
+        where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
     return web.json_response({"items": items, "next": following})
 
@@ -121,8 +113,21 @@ async def workers(request: web.Request) -> web.Response:
     return web.json_response({"items": await request.app[READER].workers()})
 
 
-async def _queue(request: web.Request, name: str | None) -> str | None:
-    return queue_key(name, frozenset(await request.app[READER].known_queues())) if name else None
+async def filter_of(request: web.Request, query: ListQuery) -> JobFilter:
+    """The jobs that a list's query means."""
+    return JobFilter(
+        queue=await key_of(request, query.queue) if query.queue else None,
+        task=query.task,
+        text=query.q,
+        fingerprint=query.fingerprint,
+        since_ms=to_ms(query.since),
+        until_ms=to_ms(query.until),
+    )
+
+
+async def key_of(request: web.Request, name: str) -> str:
+    """The key of the queue that is shown as `name`."""
+    return queue_key(name, frozenset(await request.app[READER].known_queues()))
 
 
 async def _aborts(request: web.Request, worker: str | None) -> bool:

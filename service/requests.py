@@ -1,13 +1,15 @@
 """What the API takes: bodies and queries, checked, with an answer that names the field and the reason."""
 
+import datetime
 import inspect
 import json
+import re
 from typing import Annotated, Any
 
 from aiohttp import web
 from arq.constants import health_check_key_suffix
 from multidict import MultiMapping
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.problems import Problem
 from workers.job import State
@@ -37,6 +39,19 @@ def _lane(name: str) -> str:
 JobId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Lane = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"), AfterValidator(_lane)]
+
+
+FILTERS = ("queue", "task", "q", "fingerprint", "since", "until")
+
+
+def _zoned(value: object) -> object:
+    """A time without a zone is UTC: forms of a browser send none."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{2}-\d{2}(T\d{2}:\d{2}(:\d{2}(\.\d+)?)?)?", value):
+        return (value if "T" in value else f"{value}T00:00") + "Z"
+    return value
+
+
+AwareDatetime = Annotated[datetime.datetime, BeforeValidator(_zoned)]
 
 
 class JobRequest(BaseModel):
@@ -69,8 +84,16 @@ class ListQuery(BaseModel):
     queue: Name | None = None
     task: Name | None = None
     q: Annotated[str, Field(max_length=200)] | None = None
+    fingerprint: Annotated[str, Field(max_length=64)] | None = None
+    since: AwareDatetime | None = None
+    until: AwareDatetime | None = None
     limit: int = Field(50, ge=1, le=500)
     cursor: str | None = None
+
+
+def to_ms(moment: datetime.datetime | None) -> int | None:
+    """Milliseconds since the epoch."""
+    return None if moment is None else int(moment.timestamp() * 1000)
 
 
 async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:

@@ -14,6 +14,7 @@ from arq.connections import ArqRedis
 
 from tests.conftest import ROOT, StartWorker
 from tests.waiting import eventually
+from workers.filters import JobFilter
 from workers.journal import Claim, Ending, Journal
 from workers.reading import Reader
 from workers.settings import Settings
@@ -74,7 +75,7 @@ async def test_a_plain_arq_worker_on_the_same_queue_coexists(
             await job.result(timeout=30, poll_delay=0.05)
         ran = await pool.lrange("app:ran", 0, -1)  # type: ignore[misc]
         assert len(ran) == len(set(ran)) == 200
-        ours = {job.id for job in (await reader.jobs(state="succeeded", task="slow", limit=500))[0]}
+        ours = {job.id for job in (await reader.jobs(state="succeeded", where=JobFilter(task="slow"), limit=500))[0]}
         assert 0 < len(ours) < 200, "both workers had their part"
         stats = (await reader.overview()).stats()
         assert (stats["processing"], stats["queued"]) == (0, 0)

@@ -5,6 +5,7 @@ result is kept. Where arq lets an error of a hook end the worker, the job fails 
 """
 
 import asyncio
+import inspect
 import logging
 import pickle
 from dataclasses import dataclass, field
@@ -16,11 +17,14 @@ from arq.jobs import DeserializationError, SerializationError, deserialize_job_r
 from arq.utils import args_to_string, ms_to_datetime, timestamp_ms, to_ms, truncate
 from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 
-from workers.errors import WorkerLost
+from workers.errors import NotYet, WorkerLost
 from workers.failures import describe_failure
 from workers.job import Failure
 from workers.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
+from workers.overrides import Override
 from workers.plain import MASK, is_secret
+from workers.redaction import secrets_in
+from workers.running import ATTEMPT
 
 if TYPE_CHECKING:
     from workers.worker import Worker
@@ -48,10 +52,12 @@ class Attempt:
     function: Function | CronJob | None = None
     timer: asyncio.TimerHandle | None = None
     timed_out: bool = False
+    override: Override | None = None
 
     async def run(self) -> Ending:
         """Run the job once. Never raises but for a cancellation that comes before the job began."""
         self.number = self.claim.attempt
+        ATTEMPT.set(self)
         try:
             self.function = self._prepare()
         except (Exception, asyncio.CancelledError) as refusal:
@@ -63,6 +69,8 @@ class Attempt:
             "enqueue_time": ms_to_datetime(self.enqueued_ms),
             "score": self.claim.score,
         }
+        if self.override is not None:
+            self.context["override"] = self.override
         try:
             if self.worker.on_job_start:
                 await self.worker.on_job_start(self.context)
@@ -90,6 +98,7 @@ class Attempt:
         )
         if self.claim.aborted:
             raise Aborted
+        self.override = self.worker.overrides.find(self.task, self.claim.queue)
         function = self.worker.functions.get(self.task)
         if function is None:
             raise JobExecutionFailed(f"function {self.task!r} not found")
@@ -155,6 +164,9 @@ class Attempt:
             logger.info("%6.2fs ↻ %s cancelled, will be run again", self._spent_s, self._ref)
             worker.jobs_retried += 1
             return self._ending("rescheduled", counts=False)
+        if isinstance(error, NotYet):
+            logger.info("%6.2fs ↻ %s waits its turn: %s", self._spent_s, self._ref, error.why)
+            return self._ending("rescheduled", counts=False, delay_ms=error.defer_score or 0)
         if worker.retry_jobs and isinstance(error, Retry):
             return self._asked_again(error)
         return self._failed(error, error)
@@ -206,8 +218,17 @@ class Attempt:
     def _describe(self, error: BaseException, message: str | None = None) -> Failure:
         worker, started_ms = self.worker.id, self.started_ms
         return describe_failure(
-            error, task=self.task, attempt=self.number, worker=worker, started_ms=started_ms, message=message
-        )
+            error, task=self.task, attempt=self.number, worker=worker, started_ms=started_ms, message=message,
+            secrets=(*self.worker.secrets, *self.secrets()),
+        )  # fmt: skip
+
+    def secrets(self) -> list[str]:
+        """The values of this job's arguments that are never shown."""
+        named = dict(self.kwargs)
+        if self.args and self.function is not None:
+            parameters = list(inspect.signature(self.function.coroutine).parameters)[1:]
+            named |= dict(zip(parameters, self.args, strict=False))
+        return secrets_in(named)
 
     def _serialize(self, result: Any, *, success: bool) -> tuple[bytes, Exception | None]:
         """arq's bytes for the result, and what kept it from being written as it is; nothing when none is kept."""
@@ -246,7 +267,9 @@ class Attempt:
         )
 
     def _result_ttl_ms(self) -> int:
-        """How long the result is kept, as the journal takes it; looked up once a task."""
+        """How long the result is kept, as the journal takes it; looked up once a task where nothing is set over it."""
+        if self.override is not None:
+            return self._find_result_ttl_ms()
         ttl_ms = self.worker.result_ttls_ms.get(self.task)
         if ttl_ms is None:
             ttl_ms = self.worker.result_ttls_ms[self.task] = self._find_result_ttl_ms()
@@ -254,6 +277,8 @@ class Attempt:
 
     def _find_result_ttl_ms(self) -> int:
         function, worker = self.worker.functions.get(self.task), self.worker
+        if self.override is not None and self.override.keep_result_s is not None:
+            return to_ms(self.override.keep_result_s) or KEEP_NO_RESULT
         forever = function.keep_result_forever if function else None
         if worker.keep_result_forever if forever is None else forever:
             return KEEP_FOREVER
@@ -261,9 +286,13 @@ class Attempt:
         return to_ms(keep_s) or KEEP_NO_RESULT
 
     def _timeout_s(self, function: Function | CronJob) -> float:
+        if self.override is not None and self.override.timeout_s is not None:
+            return self.override.timeout_s
         return (self.worker.job_timeout_s if function.timeout_s is None else function.timeout_s) or 0
 
     def _tries(self, function: Function | CronJob) -> int:
+        if self.override is not None and self.override.tries is not None:
+            return self.override.tries
         return self.worker.max_tries if function.max_tries is None else function.max_tries
 
     @property

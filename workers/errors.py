@@ -1,5 +1,7 @@
 """The errors this package raises: each names what was wrong, the value, and what to do."""
 
+from arq.worker import Retry
+
 
 class ArqlightError(Exception):
     """Any error of ours."""
@@ -50,5 +52,44 @@ class ServerUnreachable(ArqlightError):
     """Redis or Valkey does not answer."""
 
 
+class NotYet(Retry):
+    """Raised by a task that has to wait its turn (a rate limit): run again after `wait_s`, and no attempt is counted.
+
+    A plain arq worker takes it for its own `Retry`, which counts.
+    """
+
+    def __init__(self, wait_s: float, why: str) -> None:
+        super().__init__(defer=wait_s)
+        self.why = why
+
+
 class PermanentFailure(ArqlightError):
     """Raised by a task whose failure another attempt would not mend: it is not tried again."""
+
+
+class DatabaseMissing(ArqlightError):
+    """What was asked needs PostgreSQL, and none is set."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this needs PostgreSQL, and no database is set: start one with `arqlight up`, or set ARQLIGHT_DATABASE_URL"
+        )
+
+
+class DatabaseUnreachable(ArqlightError):
+    """PostgreSQL does not answer."""
+
+    def __init__(self, where: str, reason: str) -> None:
+        super().__init__(f"no PostgreSQL answers at {where}: {reason}; is it running, and are name and password right?")
+
+
+class InvalidInput(ArqlightError):
+    """A value that cannot be used. `field` names which of those that were given."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        self.field = field
+        super().__init__(f"{field}: {reason}")
+
+
+class NotFound(ArqlightError):
+    """What was asked for is not there."""

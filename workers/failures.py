@@ -3,6 +3,7 @@
 import hashlib
 import sysconfig
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -10,6 +11,7 @@ from arq.utils import timestamp_ms
 from arq.worker import Retry
 
 from workers.job import Failure
+from workers.redaction import redact
 
 LONGEST_TRACE = 64 * 1024
 LONGEST_MESSAGE = 2_000
@@ -20,11 +22,13 @@ _LIBRARIES = tuple(str(Path(sysconfig.get_path(kind))) for kind in ("stdlib", "p
 
 
 def describe_failure(
-    error: BaseException, *, task: str, attempt: int, worker: str, started_ms: int, message: str | None = None
-) -> Failure:
+    error: BaseException, *, task: str, attempt: int, worker: str, started_ms: int, message: str | None = None,
+    secrets: Sequence[str] = (),
+) -> Failure:  # fmt: skip
     """What the journal keeps of a failed attempt.
 
-    A `Retry` raised from another error stands for that error. `message` replaces the exception's own text.
+    A `Retry` raised from another error stands for that error. `message` replaces the exception's own text;
+    `secrets` are masked in text and trace.
     """
     cause = error.__cause__ or error.__context__ if isinstance(error, Retry) else None
     shown = cause or error
@@ -34,8 +38,8 @@ def describe_failure(
     return Failure(
         attempt=attempt,
         error=type(shown).__name__,
-        message=clean(message if message is not None else _text_of(shown), LONGEST_MESSAGE),
-        trace=clean("".join(told.format()), LONGEST_TRACE, keep_end=True),
+        message=clean(redact(message if message is not None else _text_of(shown), secrets), LONGEST_MESSAGE),
+        trace=clean(redact("".join(told.format()), secrets), LONGEST_TRACE, keep_end=True),
         fingerprint=fingerprint(task, shown),
         worker=worker,
         at_ms=timestamp_ms(),

@@ -1,7 +1,7 @@
 """What a job is, and how arq's bytes and the journal's record become one."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -111,6 +111,7 @@ class Job:
     repeats: int = 0
     connection: str = "default"
     driver: str = "redis"
+    progress: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The job of the API and the feed, in the consumers' words."""
@@ -131,6 +132,7 @@ class Job:
             "kwargs": self.arguments.kwargs,
             "arguments_problem": self.arguments.problem,
             "summary": self.arguments.summary(),
+            "progress": self.progress,
         }
         if self.state == "failed":
             shown |= {
@@ -151,6 +153,7 @@ def build_job(
     queue: str | None = None,
     state: State | None = None,
     due_ms: float | None = None,
+    progress: bytes | None = None,
 ) -> Job:
     """A job from the journal's record (may be empty: a plain arq client's job), its bytes, and where it was found."""
     arguments = read_arguments(payload)
@@ -170,7 +173,24 @@ def build_job(
         message=record.get("message"),
         fingerprint=record.get("fingerprint"),
         repeats=int(record.get("repeats", 0)),
+        progress=json.loads(progress) if progress else None,
     )
+
+
+def read_record(raw: Mapping[bytes, bytes] | Sequence[bytes]) -> dict[str, str]:
+    """A hash as the server gives it (a mapping, or names and values by turns), as text."""
+    pairs = raw.items() if isinstance(raw, Mapping) else zip(raw[::2], raw[1::2], strict=True)
+    return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
+
+
+def read_line(line: bytes) -> dict[str, str]:
+    """The line the journal keeps of a running or succeeded job (see prologue.lua), as a record."""
+    worker, token, attempts, _, created_at, finished_at, size, rest = line.split(b" ", 7)
+    queue, task = rest[: int(size)], rest[int(size) + 1 :]
+    told = b"processing" if finished_at == b"-" else b"succeeded"
+    record = {"state": told, "queue": queue, "task": task, "attempts": attempts, "created_at": created_at,
+              "started_at": token[:-3], "finished_at": finished_at, "worker": worker}  # fmt: skip
+    return {name: value.decode("utf-8", "replace") for name, value in record.items() if value != b"-"}
 
 
 def read_history(entries: list[bytes]) -> tuple[list[Failure], list[int]]:

@@ -133,12 +133,12 @@ class Journal:
 
     async def mark_busy(self, worker: str, claims: Sequence[Claim], lease_ms: int) -> None:
         """Say in arq's own words that jobs which `worker` still holds are in progress."""
-        flat = [part for claim in claims for part in (_raw(claim.id), claim.token)]
+        flat = [part for claim in claims for part in (raw(claim.id), claim.token)]
         await self.scripts.run("mark_busy", worker, lease_ms, *flat)
 
     async def give_back(self, worker: str, known: Iterable[str]) -> int:
         """Put back what `worker` holds but is not in `known`, its attempt not counted; how many went back."""
-        return int(await self.scripts.run("give_back", worker, *map(_raw, known)))
+        return int(await self.scripts.run("give_back", worker, *map(raw, known)))
 
     async def recalled(self, worker: str) -> list[str]:
         """Which of the jobs that `worker` runs were called off; each is told once."""
@@ -168,7 +168,7 @@ class Journal:
             claim = ending.claim
             if ending.kind == "succeeded":
                 finished += [
-                    _raw(claim.id), claim.token, _raw(claim.queue), ending.attempt, claim.lost, ending.task,
+                    raw(claim.id), claim.token, raw(claim.queue), ending.attempt, claim.lost, ending.task,
                     ending.created_ms or claim.score, ending.result, ending.result_ttl_ms, ending.in_progress_ms,
                 ]  # fmt: skip
         if finished:
@@ -181,7 +181,7 @@ class Journal:
     def _ending_call(worker: str, ending: Ending) -> tuple[str, Command]:
         """The script, and what it is sent, for an attempt that did not succeed."""
         claim, failure = ending.claim, ending.failure
-        held = (worker, _raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
+        held = (worker, raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
         kept = (ending.result, ending.result_ttl_ms, ending.in_progress_ms)
         if ending.kind == "rescheduled":
             tries = ending.attempt if ending.counts else ending.attempt - 1
@@ -193,23 +193,29 @@ class Journal:
         last = (failure.error, failure.message, failure.fingerprint)
         return "fail", (*held, *kept, ending.attempt, failure.to_entry(), *last)
 
-    async def retry(self, job_id: str) -> None:
+    async def retry(self, job_id: str, until_ms: int | None = None) -> None:
         """Put a failed job back into its queue, its bytes unread, with 0 attempts.
+
+        With `until_ms`, only when it failed no later than that: a job that failed again since is left alone.
 
         Raises JobNotFound when it is not in the failed list, JobNotRetryable when its bytes or its id are not free.
         """
         entry = json.dumps({"kind": "retried", "at": timestamp_ms()})
-        answer = _text(await self.scripts.run("retry", job_id, expires_extra_ms, entry))
-        if answer == "missing":
+        limit = () if until_ms is None else (until_ms,)
+        answer = _text(await self.scripts.run("retry", job_id, expires_extra_ms, entry, *limit))
+        if answer in ("missing", "newer"):
             raise JobNotFound(job_id, "in the failed list")
         if answer == "expired":
             raise JobNotRetryable(f"job {job_id!r} expired before it ran and its arguments are gone; enqueue it anew")
         if answer == "taken":
             raise JobNotRetryable(f"a newer job with id {job_id!r} waits or runs already; nothing to retry")
 
-    async def delete(self, job_id: str) -> None:
-        """Remove a failed job for good. Raises JobNotFound when it is not in the failed list."""
-        if not await self.scripts.run("delete", job_id):
+    async def delete(self, job_id: str, until_ms: int | None = None) -> None:
+        """Remove a failed job for good; with `until_ms`, only when it failed no later than that.
+
+        Raises JobNotFound when it is not in the failed list.
+        """
+        if not await self.scripts.run("delete", job_id, *(() if until_ms is None else (until_ms,))):
             raise JobNotFound(job_id, "in the failed list")
 
     async def cancel(self, job_id: str, queue: str, task: str, created_ms: int | None = None) -> bool:
@@ -227,6 +233,14 @@ class Journal:
         if not answer:
             raise JobNotCancellable(f"job {job_id!r} neither waits nor runs; there is nothing to cancel")
         return bool(answer == 1)
+
+    async def pause(self, queue: str, paused: bool) -> bool:
+        """Let no worker of ours claim from a queue (by key), or let them again; whether that changed anything."""
+        return bool(await self.scripts.run("pause", queue, int(paused)))
+
+    async def empty(self, queue: str, most: int) -> int:
+        """Remove up to `most` jobs that wait in a queue (by key), due or scheduled; how many went."""
+        return int(await self.scripts.run("empty", queue, most))
 
     async def rescue(self) -> int:
         """Return the jobs of dead workers to their queues; how many came back."""
@@ -255,5 +269,6 @@ def _text(value: str | bytes) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
-def _raw(text: str) -> bytes:
+def raw(text: str) -> bytes:
+    """An id as the server knows it."""
     return text.encode("utf-8", "surrogateescape")

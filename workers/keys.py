@@ -22,12 +22,33 @@ KEYS: dict[str, str] = {
     "succeeded": "arqlight:succeeded",  # sorted sets: job -> ended, ms
     "failed": "arqlight:failed",
     "cancelled": "arqlight:cancelled",
+    "groups": "arqlight:groups",  # sorted set: fingerprint -> when it was last seen, ms
+    "group": "arqlight:group:",  # sorted set for each fingerprint: failed job -> ended, ms
+    "group_about": "arqlight:group-about:",  # hash for each fingerprint: task, error, message, first seen
+    # ours: what a running job tells, and what was counted
+    "progress": "arqlight:progress",  # hash: running job -> JSON, written only while somebody looks
+    "watched": "arqlight:watched",  # string: somebody looks at progress
+    "logs": "arqlight:logs",  # stream of log lines, capped
+    "log": "arqlight:log:",  # list for each job: its last lines, JSON
+    "minute": "arqlight:minute:",  # hashes of counters for each minute, kept for an hour and a little
+    "ten_minutes": "arqlight:ten-minutes:",  # the same for each ten minutes, kept for a week
     # ours: workers
     "workers": "arqlight:workers",  # sorted set: worker -> end of its lease, ms
     "worker": "arqlight:worker:",  # hash: what a worker says of itself
     "left": "arqlight:left:",  # string: a worker that said goodbye
     "claimed": "arqlight:claimed:",  # set of the jobs a worker holds
     "doorman": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
+    "dead": "arqlight:dead",  # sorted set: worker that went without a goodbye -> when that was found, ms
+    "paused": "arqlight:paused",  # set of queues that nothing is claimed from
+    "overrides": "arqlight:overrides",  # hash: "queue:<key>" or "task:<name>" -> JSON of what was set on the page
+    "overridden": "arqlight:overridden",  # pub/sub channel: the overrides changed
+    "audit": "arqlight:audit",  # list of JSON, newest first: who changed what, from what, to what
+    "schedules": "arqlight:schedules",  # hash: name -> JSON of a periodic job
+    "fired": "arqlight:fired",  # hash: schedule -> JSON of its last job
+    "operations": "arqlight:operations",  # sorted set: work on many jobs at once -> when it was asked for, ms
+    "operation": "arqlight:operation:",  # string for each: JSON
+    "operating": "arqlight:operating:",  # string for each: the service that does it, for a few seconds
+    "turns": "arqlight:turns:",  # string for each limit of a rate: when its next turn is, ms
     "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
     # ours: waking
     "bell": "arqlight:bell:",  # list for each queue: tokens, each wakes one worker that waits

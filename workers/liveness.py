@@ -6,8 +6,11 @@ When it runs out, any other worker returns its jobs (`journal.rescue`).
 
 import asyncio
 import logging
+import os
+import resource
 import threading
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -22,6 +25,14 @@ LEASE_MS = 10_000
 BEAT_S = 2.5
 
 
+def memory_bytes() -> int:
+    """The memory this process holds: resident now where the system tells (Linux), else its peak so far."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 class Heartbeat:
     """Renews a worker's lease every `BEAT_S` seconds on a connection and an event loop of its own.
 
@@ -31,14 +42,14 @@ class Heartbeat:
     def __init__(
         self,
         worker: str,
-        record: dict[str, str],
+        record: Callable[[], dict[str, str]],
         connect: Callable[[], Awaitable[Redis]],
         settings: Settings,
         offer: Callable[[], bool],
         poll_s: float | None,
     ) -> None:
         self._worker = worker
-        self._fields = [part for pair in record.items() for part in pair]
+        self._record = record
         self._connect = connect
         self._settings = settings
         self._offer = offer
@@ -68,7 +79,8 @@ class Heartbeat:
                 redis = redis or await self._connect()
                 line = line or Line(redis)
                 scripts = scripts or Scripts(redis, self._settings, line)
-                is_doorman = await scripts.run("heartbeat", self._worker, LEASE_MS, *self._fields)
+                fields = [part for pair in self._record().items() for part in pair]
+                is_doorman = await scripts.run("heartbeat", self._worker, LEASE_MS, *fields)
                 await self._keep_the_door(redis, scripts, is_doorman == 1)
             except (RedisError, OSError) as error:
                 logger.warning("heartbeat of %s not sent: %s", self._worker, error)

@@ -11,7 +11,9 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from workers.errors import CursorInvalid, JobNotFound
-from workers.job import STATES, Failure, Job, State, build_job, read_history, timeline
+from workers.filters import ALL, JobFilter
+from workers.fleet import read_workers
+from workers.job import STATES, Failure, Job, State, build_job, read_history, read_line, read_record, timeline
 from workers.keys import KEYS, queue_name
 from workers.pickled import LARGEST_BYTES, read_pickle
 from workers.plain import as_json, iso
@@ -34,6 +36,8 @@ class QueueFigures:
     queued: int
     scheduled: int
     workers: int
+    paused: bool
+    oldest_ms: int | None  # when the job that waits longest was due
 
     @property
     def is_active(self) -> bool:
@@ -49,6 +53,8 @@ class QueueFigures:
             "scheduled": self.scheduled,
             "workers": self.workers,
             "active": self.is_active,
+            "paused": self.paused,
+            "oldest_at": None if self.oldest_ms is None else iso(self.oldest_ms),
         }
 
 
@@ -97,15 +103,30 @@ class Reader:
             failed=int(failed),
             queues=sorted(
                 (
-                    QueueFigures(key.decode(), running, waiting, later, served.get(key.decode(), 0))
-                    for key, running, waiting, later in queues
+                    QueueFigures(
+                        key.decode(),
+                        running,
+                        waiting,
+                        later,
+                        served.get(key.decode(), 0),
+                        paused == 1,
+                        int(float(oldest)) if oldest else None,
+                    )
+                    for key, running, waiting, later, paused, oldest in queues
                 ),
                 key=lambda queue: queue_name(queue.key),
             ),
             workers=len(workers),
             active=[
-                build_job(job_id.decode(), _record(record), payload or None, queue=queue.decode(), state=state.decode())
-                for job_id, queue, state, payload, record in active
+                build_job(
+                    job_id.decode(),
+                    read_record(record),
+                    payload or None,
+                    queue=queue.decode(),
+                    state=state.decode(),
+                    progress=progress,
+                )
+                for job_id, queue, state, payload, record, progress in active
             ],
         )
 
@@ -123,45 +144,42 @@ class Reader:
         self,
         *,
         state: State | None = None,
-        queue: str | None = None,
-        task: str | None = None,
-        text: str | None = None,
+        where: JobFilter = ALL,
         limit: int = 50,
         cursor: str | None = None,
     ) -> tuple[list[Job], str | None]:
         """A page of jobs, newest first within each state and queue (scheduled: soonest first), and the next cursor.
 
-        `queue` is a queue's key. `text` is looked for in id, task, error and arguments. Raises CursorInvalid.
+        Raises CursorInvalid.
         """
         sections = [
             (name, lane)
             for name in ([state] if state else STATES)
-            for lane in ([None] if name in _INDEXED else [queue] if queue else await self.known_queues())
+            for lane in ([None] if name in _INDEXED else [where.queue] if where.queue else await self.known_queues())
         ]
         at, after = _read_cursor(cursor, len(sections))
         # One job more than the page shows tells whether there is another page.
-        batch_size = BATCH if queue or task or text else min(limit + 1, BATCH)
+        batch_size = BATCH if where.is_narrow else min(limit + 1, BATCH)
         found: list[Job] = []
         looked_at = 0
         last: tuple[int, float, str] | None = None
         for place in range(at, len(sections)):
             section_state, lane = sections[place]
-            async for batch in self._walk(section_state, lane, after if place == at else None, batch_size):
+            async for batch in self._walk(section_state, lane, where, after if place == at else None, batch_size):
                 for job, score in await self._load(section_state, lane, batch):
                     if len(found) == limit or looked_at == MOST_LOOKED_AT:
                         return found, _write_cursor(last) if last else None
                     last = (place, score, job.id)
                     looked_at += 1
-                    if _matches(job, queue, task, text):
+                    if where.matches(job):
                         found.append(job)
         return found, None
 
     async def failed(
-        self, *, limit: int = 50, cursor: str | None = None, queue: str | None = None, task: str | None = None,
-        text: str | None = None,
-    ) -> tuple[list[dict[str, Any]], str | None]:  # fmt: skip
+        self, *, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
         """A page of failed jobs with their traces, newest first, and the next cursor. Raises CursorInvalid."""
-        jobs, following = await self.jobs(state="failed", queue=queue, task=task, text=text, limit=limit, cursor=cursor)
+        jobs, following = await self.jobs(state="failed", where=where, limit=limit, cursor=cursor)
         return await self.with_traces(jobs), following
 
     async def with_traces(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
@@ -185,13 +203,14 @@ class Reader:
         batch.sort(key=lambda entry: entry[1], reverse=True)
         return await self.with_traces([job for job, _ in await self._load("failed", None, batch)])
 
-    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any]:
-        """One job, its failures (newest first), its timeline, and its result as plain JSON (None when not kept).
+    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any, list[dict[str, Any]]]:
+        """One job, its failures (newest first), its timeline, its result as plain JSON (None when not kept), its log.
 
         Raises JobNotFound.
         """
-        now, raw_record, waiting, kept, result, history, busy, place, score = await self.scripts.run("inspect", job_id)
-        record = _record(raw_record)
+        answer = await self.scripts.run("inspect", job_id)
+        now, raw_record, waiting, kept, result, history, busy, place, score, progress, lines = answer
+        record = read_record(raw_record)
         state: State | None = record.get("state")  # type: ignore[assignment]
         queue = place.decode() if place else record.get("queue")
         due_ms: float | None = None
@@ -211,61 +230,50 @@ class Reader:
             if state == "failed":
                 record |= {"error": "failed in a plain arq worker", "message": str(as_json(outcome["r"]))}
         job = build_job(
-            job_id, record, waiting or kept or result, queue=queue or record.get("queue"), state=state, due_ms=due_ms
+            job_id,
+            record,
+            waiting or kept or result,
+            queue=queue or record.get("queue"),
+            state=state,
+            due_ms=due_ms,
+            progress=progress if state == "processing" else None,
         )
         failures, retries = read_history(history)
-        answer = as_json(outcome["r"]) if outcome and outcome["s"] else None
-        return job, failures, timeline(job, failures, retries), answer
+        returned = as_json(outcome["r"]) if outcome and outcome["s"] else None
+        return job, failures, timeline(job, failures, retries), returned, [json.loads(line) for line in lines]
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
-        """One job as the API shows it, with `failures`, `timeline` and `result`. Raises JobNotFound."""
-        job, failures, steps, result = await self.job(job_id)
+        """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
+        job, failures, steps, result, log = await self.job(job_id)
         return job.to_json() | {
             "failures": [failure.to_json() for failure in failures],
             "timeline": steps,
             "result": result,
+            "log": log,
         }
 
     async def workers(self) -> list[dict[str, Any]]:
-        """The workers whose lease runs, each with what it says of itself."""
-        ids = await self.redis.zrangebyscore(KEYS["workers"], timestamp_ms(), "+inf")
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for worker in ids:
-                pipe.hgetall(KEYS["worker"] + worker.decode())
-                pipe.scard(KEYS["claimed"] + worker.decode())
-            answers = await pipe.execute()
-        shown = []
-        for worker, raw, running in zip(ids, answers[::2], answers[1::2], strict=True):
-            record = _record(raw)
-            shown.append(
-                {
-                    "id": worker.decode(),
-                    "host": record.get("host"),
-                    "pid": int(record.get("pid", 0)),
-                    "version": record.get("version"),
-                    "queues": [queue_name(key) for key in json.loads(record.get("queues", "[]"))],
-                    "tasks": json.loads(record.get("tasks", "[]")),
-                    "max_jobs": int(record.get("max_jobs", 0)),
-                    "running": running,
-                    "aborts": record.get("aborts") == "1",
-                    "started_at": iso(int(record.get("started_at", 0))),
-                    "seen_at": iso(int(record.get("seen_at", 0))),
-                }
-            )
-        return sorted(shown, key=lambda worker: worker["started_at"])
+        """The workers whose lease runs (see `fleet.read_workers`)."""
+        return await read_workers(self.redis)
 
     async def _walk(
-        self, state: State, queue: str | None, after: tuple[float, str] | None, batch_size: int
+        self, state: State, queue: str | None, where: JobFilter, after: tuple[float, str] | None, batch_size: int
     ) -> AsyncIterator[list[tuple[str, float]]]:
         """The ids of one state in order, in batches, from behind `after` = (score, id)."""
         now = timestamp_ms()
         soonest_first = state == "scheduled"
         key = KEYS[state] if state in _INDEXED else f"{KEYS['processing']}{queue}"
+        if state == "failed" and where.fingerprint:
+            key = KEYS["group"] + where.fingerprint
         low, high = ("-inf", "+inf")
         if state in ("queued", "scheduled"):
             assert queue is not None  # noqa: S101 - sections of these states name their queue
             key = queue
             low, high = ("-inf", str(now)) if state == "queued" else (f"({now}", "+inf")
+        if where.since_ms is not None:
+            low = str(where.since_ms) if low == "-inf" else f"({max(now, where.since_ms)}"
+        if where.until_ms is not None:
+            high = str(where.until_ms if high == "+inf" else min(now, where.until_ms))
         if after:
             low, high = (str(after[0]), high) if soonest_first else (low, str(after[0]))
         offset = 0
@@ -319,24 +327,9 @@ class Reader:
         payloads = answers.pop(0)
         records, busy = (answers[::2], answers[1::2]) if waits else (answers, [0] * len(ids))
         return [
-            (_read_line(line) if line else _record(record), raw, bool(in_progress))
+            (read_line(line) if line else read_record(record), raw, bool(in_progress))
             for line, record, raw, in_progress in zip(written, records, payloads, busy, strict=True)
         ]
-
-
-def _record(raw: dict[bytes, bytes] | list[bytes]) -> dict[str, str]:
-    pairs = raw.items() if isinstance(raw, dict) else zip(raw[::2], raw[1::2], strict=True)
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
-
-
-def _read_line(line: bytes) -> dict[str, str]:
-    """The line the journal keeps of a running or succeeded job (see prologue.lua), as a record."""
-    worker, token, attempts, _, created_at, finished_at, size, rest = line.split(b" ", 7)
-    queue, task = rest[: int(size)], rest[int(size) + 1 :]
-    told = b"processing" if finished_at == b"-" else b"succeeded"
-    record = {"state": told, "queue": queue, "task": task, "attempts": attempts, "created_at": created_at,
-              "started_at": token[:-3], "finished_at": finished_at, "worker": worker}  # fmt: skip
-    return {name: value.decode("utf-8", "replace") for name, value in record.items() if value != b"-"}
 
 
 def _read_result(raw: bytes | None) -> dict[str, Any] | None:
@@ -349,18 +342,6 @@ def _read_result(raw: bytes | None) -> dict[str, Any] | None:
                 "ft": int(data["ft"]), "q": str(data["q"])}  # fmt: skip
     except Exception:  # bytes of another serializer: the job is shown without its result
         return None
-
-
-def _matches(job: Job, queue: str | None, task: str | None, text: str | None) -> bool:
-    if queue and job.queue != queue:
-        return False
-    if task and job.task != task:
-        return False
-    if text:
-        arguments = json.dumps([job.arguments.args, job.arguments.kwargs], ensure_ascii=False)
-        where = f"{job.id}\n{job.task}\n{job.error}\n{job.message}\n{arguments}"
-        return text.casefold() in where.casefold()
-    return True
 
 
 def _write_cursor(place: tuple[int, float, str]) -> str:

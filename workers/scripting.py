@@ -15,6 +15,7 @@ from workers.settings import Settings
 _FOLDER = Path(__file__).parent / "scripts"
 _PROLOGUE = (_FOLDER / "prologue.lua").read_text()
 KEPT_FAILURES = 25
+LINES_OF_A_JOB = 500
 MOST_TOKENS = 16  # on one bell; a worker that comes away full wakes the next
 
 
@@ -26,6 +27,8 @@ def script_source(verb: str, settings: Settings) -> str:
         "failed": settings.keep_failed,
         "history": KEPT_FAILURES,
         "tokens": MOST_TOKENS,
+        "logs": settings.keep_logs,
+        "log": LINES_OF_A_JOB,
     }
     names = ", ".join(f"{name} = '{key}'" for name, key in KEYS.items())
     bounds = ", ".join(f"{name} = {bound}" for name, bound in limits.items())

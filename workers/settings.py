@@ -1,5 +1,6 @@
 """Every setting, from the environment (`ARQLIGHT_…`), checked once at start."""
 
+import ipaddress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from workers.errors import SettingsError
 
 ADDRESS_FILE = "redis-url"
+DATABASE_FILE = "database-url"
+KEY_FILE = "secret-key"
 FALLBACK_REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
@@ -29,8 +32,16 @@ class Settings(BaseSettings):
     redis_url: str | None = Field(
         None, description="Redis or Valkey: redis://, rediss:// or unix://. Default: the server that `up` started."
     )
+    database_url: SecretStr | None = Field(
+        None, description="PostgreSQL: postgresql://…, for the task families' data. Default: the one `up` started."
+    )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="What keys are derived from, 32 characters or more. Default: made in the data directory.",
+    )
+    public_url: str | None = Field(None, description="Where people reach the page, for links in mails and exports.")
     queues: str = Field(
-        "high,default,emails",
+        "high,default,emails,webhooks,telemetry,sync,bulk",
         description="Queues the bundled worker takes from, first ones first; or weights: high=6,default=3,emails=1.",
     )
     queue_limits: str = Field(
@@ -44,6 +55,7 @@ class Settings(BaseSettings):
     keep_events: int = Field(100_000, ge=100, description="Transitions the feed can replay.")
     keep_succeeded: int = Field(10_000, ge=0, description="Succeeded (and cancelled) jobs kept for a look.")
     keep_failed: int = Field(1_000_000, ge=1, description="Failed jobs kept; beyond it the oldest are dropped.")
+    keep_logs: int = Field(20_000, ge=100, description="Lines of the log that are kept for the page.")
     smtp_host: str = Field("127.0.0.1", description="SMTP server.")
     smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
     smtp_tls: Literal["none", "starttls", "implicit"] = Field("none", description="none, starttls or implicit.")
@@ -53,8 +65,52 @@ class Settings(BaseSettings):
     smtp_from: str = Field("arqlight <no-reply@localhost>", description="From address.")
     smtp_connect_timeout_s: float = Field(10, gt=0, description="Seconds to connect, TLS included.")
     smtp_send_timeout_s: float = Field(30, gt=0, description="Seconds for each answer of the SMTP server.")
+    smtp_connections: int = Field(4, ge=1, le=100, description="Connections to the mail server a worker keeps open.")
+    smtp_per_minute: int = Field(0, ge=0, description="Mails a minute at most, over all workers; 0: no limit.")
     webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret (whsec_…) that signs.")
     webhook_timeout_s: float = Field(15, gt=0, description="Seconds for one delivery, connect to last byte.")
+
+    webhook_allowed_networks: str = Field(
+        "", description="Private networks webhooks may go to all the same: 10.0.0.0/8,127.0.0.0/8."
+    )
+    webhook_failures_allowed: int = Field(
+        50, ge=1, description="Failed deliveries in a row after which an endpoint is switched off."
+    )
+    storage_url: str | None = Field(
+        None, description="Where exports go: file:///folder or s3://bucket/prefix. Default: the data directory."
+    )
+    export_keep_h: float = Field(72, gt=0, description="Hours an export can be downloaded.")
+    licence_key_file: Path | None = Field(
+        None, description="Ed25519 private key (PEM) that signs licence keys. Default: derived from the secret key."
+    )
+    envato_token: SecretStr | None = Field(None, description="Personal token of the Envato API.")
+    envato_url: str = Field("https://api.envato.com", description="Where the Envato API is.")
+    gumroad_token: SecretStr | None = Field(None, description="Access token of the Gumroad API.")
+    gumroad_url: str = Field("https://api.gumroad.com", description="Where the Gumroad API is.")
+
+    @field_validator("envato_token", "gumroad_token", "secret_key")
+    @classmethod
+    def _one_word(cls, token: SecretStr | None) -> SecretStr | None:
+        value = token.get_secret_value() if token else ""
+        if value != value.strip():
+            raise ValueError("it begins or ends with a space or a newline; take that away")
+        if not value.isprintable() or " " in value:
+            raise ValueError("it holds spaces or control characters, which no token has")
+        return token
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None and len(key.get_secret_value()) < 32:
+            raise ValueError("it is shorter than 32 characters; make one with: openssl rand -hex 32")
+        return key
+
+    @field_validator("webhook_allowed_networks")
+    @classmethod
+    def _networks(cls, text: str) -> str:
+        for name in split_names(text):
+            ipaddress.ip_network(name)
+        return text
 
     @field_validator("redis_url")
     @classmethod
@@ -71,6 +127,15 @@ class Settings(BaseSettings):
             return (self.data_dir / ADDRESS_FILE).read_text().strip()
         except FileNotFoundError:
             return FALLBACK_REDIS_URL
+
+    def resolved_database_url(self) -> str | None:
+        """The PostgreSQL to talk to: the one set, else the one `arqlight up` started under `data_dir`, else None."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value() or None
+        try:
+            return (self.data_dir / DATABASE_FILE).read_text().strip()
+        except FileNotFoundError:
+            return None
 
     def queue_names(self) -> list[str]:
         """`queues`, split."""
@@ -95,8 +160,17 @@ def load_settings(**overrides: Any) -> Settings:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
         wrong = "; ".join(
-            f"{'ARQLIGHT_' + str(e['loc'][0]).upper().removeprefix('ARQLIGHT_')}={e['input']!r}: "
-            f"{e['msg'].removeprefix('Value error, ')}"
+            f"{_variable(e['loc'][0])}{_shown(e['loc'][0], e['input'])}: {e['msg'].removeprefix('Value error, ')}"
             for e in error.errors()
         )
         raise SettingsError(f"setting {wrong}") from None
+
+
+def _variable(name: object) -> str:
+    return "ARQLIGHT_" + str(name).upper().removeprefix("ARQLIGHT_")
+
+
+def _shown(name: object, value: object) -> str:
+    """What was set, unless it is a secret."""
+    field = Settings.model_fields.get(_variable(name).removeprefix("ARQLIGHT_").lower())
+    return "" if field is not None and "Secret" in str(field.annotation) else f"={value!r}"

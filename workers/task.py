@@ -6,13 +6,14 @@ A task so declared is an arq `Function`, so a plain arq worker runs it, back-off
 import functools
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from arq.worker import Function, Retry
 
 from workers.errors import PermanentFailure
 from workers.keys import queue_key
+from workers.overrides import Override
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,32 @@ class Backoff:
         ceiling = min(self.longest_s, self.first_s * self.factor ** min(attempt - 1, 60))
         return ceiling / 2 + random.uniform(0, ceiling / 2)  # noqa: S311 - jitter, not a secret
 
+    def overridden(self, override: Override) -> "Backoff":
+        """This, with what was set on the page."""
+        return replace(
+            self,
+            first_s=override.backoff_first_s or self.first_s,
+            longest_s=override.backoff_longest_s or self.longest_s,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Seconds to wait before the next attempt, each named; the last one stays. A tenth of it is jitter."""
+
+    waits_s: tuple[float, ...]
+
+    def delay_s(self, attempt: int) -> float:
+        """The wait after attempt number `attempt` failed."""
+        wait_s = self.waits_s[min(attempt, len(self.waits_s)) - 1]
+        return wait_s * random.uniform(1, 1.1)  # noqa: S311 - jitter, not a secret
+
+    def overridden(self, override: Override) -> "Backoff | Schedule":
+        """This, unless a back-off was set on the page."""
+        if override.backoff_first_s is None and override.backoff_longest_s is None:
+            return self
+        return Backoff(longest_s=self.waits_s[-1]).overridden(override)
+
 
 @dataclass
 class Task(Function):
@@ -47,7 +74,7 @@ def task(
     queue: str = "default",
     tries: int = 5,
     timeout_s: float = 300,
-    backoff: Backoff = Backoff(),
+    backoff: Backoff | Schedule = Backoff(),
     keep_result_s: float | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Task]:
@@ -65,9 +92,11 @@ def task(
                 raise
             except Exception as error:
                 number = ctx.get("job_try", 1)
-                if number >= tries:
+                override = ctx.get("override")
+                if number >= ((override and override.tries) or tries):
                     raise
-                raise Retry(defer=backoff.delay_s(number)) from error
+                wait = backoff.overridden(override) if override else backoff
+                raise Retry(defer=wait.delay_s(number)) from error
 
         return Task(
             name=name or coroutine.__name__,

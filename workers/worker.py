@@ -26,8 +26,13 @@ from workers.journal import Claim, Ending, Journal
 from workers.keys import KEYS
 from workers.lanes import Lanes, parse_lanes, parse_limits
 from workers.line import Line
-from workers.liveness import BEAT_S, Heartbeat
+from workers.liveness import BEAT_S, Heartbeat, memory_bytes
+from workers.logbook import Logbook, job_log
 from workers.notices import allow_notifications, hear
+from workers.overrides import Overrides, read_overrides
+from workers.progress import Progress
+from workers.redaction import secrets_of
+from workers.scripting import Scripts
 from workers.settings import Settings
 from workers.task import Task
 
@@ -63,6 +68,9 @@ class Worker(arq.Worker):
         self.limits = dict(limits or {})
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self.result_ttls_ms: dict[str, int] = {}
+        self.overrides = Overrides()
+        self.secrets = secrets_of(settings)
+        self._started_ms = timestamp_ms()
         self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
         self._may_have_more = True
@@ -72,6 +80,7 @@ class Worker(arq.Worker):
         self._lines: list[Line] = []
         self._companions: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
+        self._told = contextlib.ExitStack()
 
     async def main(self) -> None:
         """Start up, then claim and run until stopped (or, in a burst, until the queues are empty)."""
@@ -88,26 +97,32 @@ class Worker(arq.Worker):
         if self._pool is None:
             self._pool = await self._connect()
         # Two lines, so that a claim does not wait behind a commit, nor a commit behind a claim.
-        self._lines = [Line(self.pool), Line(self.pool)]
+        self._lines = [Line(self.pool), Line(self.pool), Line(self.pool)]
         self.journal = Journal(self.pool, self.settings, self._lines[0])
         self.commits = Commits(Journal(self.pool, self.settings, self._lines[1]), self.id, self._wake.set)
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
         await log_redis_info(self.pool, logger.info)
+        telling = Scripts(self.pool, self.settings, self._lines[2])
+        self.progress = Progress(telling)
+        self.logbook = self._told.enter_context(Logbook(telling, self.id, self.secrets).attached())
         self.ctx["redis"] = self.pool
+        self.ctx["progress"] = self.progress
+        self.ctx["log"] = job_log()
         if self.on_startup:
             await self.on_startup(self.ctx)
         await self.journal.announce_queues(self.queues)
-        await self.journal.limit_queues({queue: self.limits.get(queue, 0) for queue in self.queues})
+        await self._follow_overrides()
         await self.journal.announce_tasks(self._tasks_to_announce())
         notified = await allow_notifications(self.pool)
         self._doorbell = Doorbell(self.pool, self.queues, self._ring)
         self._companions = [
             asyncio.create_task(self._doorbell.listen()),
             asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._summon)),
+            asyncio.create_task(hear(self.pool, KEYS["overridden"], self._overridden)),
             asyncio.create_task(self._look_around()),
         ]
         poll_s = None if notified else self.poll_delay_s
-        self._heartbeat = Heartbeat(self.id, self._record(), self._connect_beside, self.settings, self._offer, poll_s)
+        self._heartbeat = Heartbeat(self.id, self._record, self._connect_beside, self.settings, self._offer, poll_s)
         self._heartbeat.start()
 
     async def _round(self) -> float:
@@ -163,6 +178,19 @@ class Worker(arq.Worker):
         if returned:
             logger.warning("%d jobs went back: the answer to their claim was lost", returned)
 
+    async def _follow_overrides(self) -> None:
+        """Run by what is set on the page now; limits of queues are of all workers, so each writes the same."""
+        overrides = await read_overrides(self.pool)
+        if overrides == self.overrides and self._heartbeat:
+            return
+        self.overrides = overrides
+        limits = {queue: self.overrides.get("queue", queue).concurrency for queue in self.queues}
+        await self.journal.limit_queues({queue: limit or self.limits.get(queue, 0) for queue, limit in limits.items()})
+        self._wake.set()
+
+    def _overridden(self, name: bytes) -> None:
+        self._send_off(self._follow_overrides())
+
     def _free_slots(self) -> int:
         if not self.allow_pick_jobs or self.commits.is_behind:
             return 0
@@ -202,6 +230,7 @@ class Worker(arq.Worker):
 
     async def _run(self, attempt: Attempt) -> None:
         ending = await attempt.run()
+        self.progress.forget(attempt.claim.id)
         self.job_tasks.pop(attempt.claim.id, None)
         if self.after_job_end is None:
             self.commits.submit(ending)
@@ -261,6 +290,7 @@ class Worker(arq.Worker):
             await asyncio.sleep(BEAT_S)
             self._summoned = True
             try:
+                await self._follow_overrides()
                 rescued = await self.journal.rescue()
             except RedisError as error:
                 logger.warning("dead workers could not be looked for: %s", error)
@@ -284,6 +314,9 @@ class Worker(arq.Worker):
             await self._heartbeat.stop()
             with contextlib.suppress(*SERVER_AWAY):  # then the lease runs out by itself
                 await self.journal.leave(self.id)
+            self._told.close()
+            await self.progress.close()
+            await self.logbook.close_book()
         for line in self._lines:
             await line.close()
         await super().close()
@@ -318,7 +351,8 @@ class Worker(arq.Worker):
             "tasks": json.dumps(sorted(self.functions)),
             "max_jobs": str(self.max_jobs),
             "aborts": "1" if self.allow_abort_jobs else "0",
-            "started_at": str(timestamp_ms()),
+            "started_at": str(self._started_ms),
+            "memory_bytes": str(memory_bytes()),
         }
 
     def _tasks_to_announce(self) -> dict[str, dict[str, Any]]:

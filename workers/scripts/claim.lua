@@ -9,6 +9,7 @@ local answer, claimed, skipped, is_dry, is_full = { 0, now_token }, {}, {}, {}, 
 if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 -- How many more of a queue may run at once; nil where nobody set a limit.
 local room, limited = {}, call('EXISTS', KEY.limits) == 1
+local has_paused = call('EXISTS', KEY.paused) == 1
 
 -- The task's name out of arq's own pickle, {'t': .., 'f': name, ..}, for a job that has no record yet. Protocol 4 and up
 -- write 'f' and the name as SHORT_BINUNICODE, each followed by MEMOIZE. Other serializers: unknown.
@@ -44,6 +45,10 @@ local function look_up(id, runs, text, payload, tries)
 end
 
 local function take(queue, wanted)
+  if has_paused and call('SISMEMBER', KEY.paused, queue) == 1 then
+    is_full[queue] = true
+    return
+  end
   if limited and room[queue] == nil then
     local limit = call('HGET', KEY.limits, queue)
     room[queue] = limit and math.max(limit - call('ZCARD', KEY.processing .. queue), 0) or false
@@ -80,6 +85,7 @@ local function take(queue, wanted)
         end
         attempt = attempt + 1
         hold(queue, id, score)
+        tally('waited' .. bucket(now - score) .. ' ' .. queue)
         emit(id, 'processing', queue, task, attempt, 'worker', worker)
         local k = #taken
         lines[k + 1], lines[k + 2] = id, line(worker, now_token, attempt, lost, '-', '-', queue, task)
@@ -103,6 +109,7 @@ end
 for i = 5, #ARGV, 2 do take(ARGV[i], math.min(slots, tonumber(ARGV[i + 1]))) end
 for i = 5, #ARGV, 2 do take(ARGV[i], slots) end
 if #claimed > 0 then spread('SADD', KEY.claimed .. worker, claimed) end
+flush_counts()
 
 local silenced = {}
 for i = 5, #ARGV, 2 do

@@ -20,6 +20,13 @@ record.task, record.attempts = task, attempt
 write(id, record, 'failed', 'created_at', ARGV[5], 'finished_at', now_text, 'error', err, 'message', message,
   'fingerprint', fingerprint, 'repeats', repeats)
 keep(KEY.failed, id, LIMIT.failed)
+call('ZADD', KEY.groups, now_text, fingerprint)
+call('ZADD', KEY.group .. fingerprint, now_text, id)
+call('HSETNX', KEY.group_about .. fingerprint, 'first_seen', now_text)
+call('HSET', KEY.group_about .. fingerprint, 'task', task, 'error', err, 'message', message)
+tally('failed ' .. record.queue)
+tally('ran' .. bucket(now - token_ms(record.token)) .. ' ' .. record.queue)
+flush_counts()
 emit(id, 'failed', record.queue, task, attempt, 'worker', worker, 'error', err, 'message', message,
   'fingerprint', fingerprint)
 return 1

@@ -32,6 +32,7 @@ for _, n in ipairs(finished) do
   places[k + 1], places[k + 2] = now_text, id
   gone[k + 1], gone[k + 2] = KEY.payload .. id, KEY.in_progress .. id
   if attempt ~= '1' then call('DEL', KEY.tries .. id) end
+  tally('ran' .. bucket(now - token_ms(tokens[n])) .. ' ' .. queue)
 end
 remove(gone)
 for _, n in ipairs(finished) do
@@ -40,6 +41,8 @@ for _, n in ipairs(finished) do
   keep_result(id, ARGV[i + 7], ARGV[i + 8], ARGV[i + 9])
   emit(id, 'succeeded', queue, task, attempt, 'worker', worker)
 end
+for queue, mine in pairs(by_queue) do tally('succeeded ' .. queue, #mine) end
+flush_counts()
 spread('HSET', KEY.lines, lines)
 spread('ZADD', KEY.succeeded, places)
 

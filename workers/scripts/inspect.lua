@@ -1,6 +1,7 @@
 -- Read all there is about one job, in one instant. Writes nothing.
 -- ARGV: id
--- Returns: now, record, payload, kept payload, result, history, 1 when it is marked in progress, queue, score
+-- Returns: now, record, payload, kept payload, result, history, 1 when it is marked in progress, queue, score, progress,
+-- log lines (JSON, oldest first)
 local id = ARGV[1]
 local record = read_record(id)
 local queue = false
@@ -18,4 +19,5 @@ if not score then
   end
 end
 return { now, record, call('GET', KEY.payload .. id), call('GET', KEY.kept .. id), call('GET', KEY.result .. id),
-  call('LRANGE', KEY.history .. id, 0, -1), call('EXISTS', KEY.in_progress .. id), score and queue, score }
+  call('LRANGE', KEY.history .. id, 0, -1), call('EXISTS', KEY.in_progress .. id), score and queue, score or false,
+  call('HGET', KEY.progress, id), call('LRANGE', KEY.log .. id, 0, -1) }

@@ -1,6 +1,6 @@
 -- Read what the page shows, in one instant: a count never disagrees with a list. Writes nothing.
 -- ARGV: how many active jobs, the largest payload to hand out, in bytes
--- Returns: now, cursor, failed, queues {key, processing, queued, scheduled}, workers {id, queues}, active {id, queue, state, payload, record}
+-- Returns: now, cursor, failed, queues {key, processing, queued, scheduled, paused, oldest due}, workers {id, queues}, active {id, queue, state, payload, record, progress}
 local rows, largest = tonumber(ARGV[1]), tonumber(ARGV[2])
 local queues, running, waiting = {}, {}, {}
 
@@ -16,7 +16,9 @@ for _, queue in ipairs(call('SMEMBERS', KEY.queues)) do
     end
   end
   local later = call('ZCARD', queue) - due - ours
-  queues[#queues + 1] = { queue, ours + #theirs, due - #theirs, math.max(later, 0) }
+  local oldest = call('ZRANGEBYSCORE', queue, '-inf', now, 'WITHSCORES', 'LIMIT', #theirs, 1)[2]
+  queues[#queues + 1] = { queue, ours + #theirs, due - #theirs, math.max(later, 0),
+    call('SISMEMBER', KEY.paused, queue), oldest or '' }
 
   for _, id in ipairs(theirs) do
     if #running < rows then running[#running + 1] = { id = id, queue = queue, at = 0 } end
@@ -44,7 +46,8 @@ for state, jobs in pairs({ processing = running, queued = waiting }) do
     local slot = state == 'processing' and place or math.min(#running, rows) + place
     if place <= rows and slot <= rows then
       local payload = call('STRLEN', KEY.payload .. job.id) <= largest and call('GET', KEY.payload .. job.id)
-      active[slot] = { job.id, job.queue, state, payload, read_record(job.id) }
+      active[slot] = { job.id, job.queue, state, payload, read_record(job.id),
+        call('HGET', KEY.progress, job.id) }
     end
   end
 end

@@ -44,6 +44,37 @@ local function put_due(queue, id)
   call('ZINCRBY', queue, now_text, id)
 end
 
+-- How many jobs ended how, and how long they waited and ran, is counted by queue in two hashes: one for this minute, one
+-- for these ten. Durations stand in buckets a square root of two apart. Written once a script, by flush_counts.
+local counted, is_counted = {}, false
+local function tally(field, number)
+  counted[field] = (counted[field] or 0) + (number or 1)
+  is_counted = true
+end
+local function bucket(ms) return math.floor(math.log(math.max(ms, 0) + 1) * 2.8853900817779268) end
+
+local function flush_counts()
+  if not is_counted then return end
+  local minute = math.floor(now / 60000)
+  for key, seconds in pairs({ [KEY.minute .. minute] = 4200, [KEY.ten_minutes .. math.floor(minute / 10)] = 612000 }) do
+    -- Queues have any names: beyond a bound, what is new is not counted.
+    if call('HLEN', key) < 5000 then
+      for field, number in pairs(counted) do call('HINCRBY', key, field, number) end
+      call('EXPIRE', key, seconds)
+    end
+  end
+end
+
+-- The failed list is grouped by what made jobs fail.
+local function ungroup(id)
+  local fingerprint = call('HGET', KEY.job .. id, 'fingerprint')
+  if fingerprint and call('ZREM', KEY.group .. fingerprint, id) == 1
+    and call('EXISTS', KEY.group .. fingerprint) == 0 then
+    call('ZREM', KEY.groups, fingerprint)
+    call('DEL', KEY.group_about .. fingerprint)
+  end
+end
+
 -- A line of a job's history, newest first and bounded.
 local function remember(id, entry)
   call('LPUSH', KEY.history .. id, entry)
@@ -53,12 +84,13 @@ end
 -- Everything of ours about a job that ended, gone. Who watches the failed list is told why one left it.
 local function forget(id, reason)
   if call('ZREM', KEY.failed, id) == 1 then
+    ungroup(id)
     local record = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
     emit(id, 'deleted', record[1] or '', record[2], record[3] or 0, 'reason', reason)
   end
   if call('ZREM', KEY.succeeded, id) == 1 then call('HDEL', KEY.lines, id) end
   call('ZREM', KEY.cancelled, id)
-  call('DEL', KEY.job .. id, KEY.kept .. id, KEY.history .. id)
+  call('DEL', KEY.job .. id, KEY.kept .. id, KEY.history .. id, KEY.log .. id)
 end
 
 -- An index of ended jobs, held to its bound; the oldest leave, a few at a time.

@@ -23,6 +23,10 @@ for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '-inf', now)) do
     left = left - 1
   end
   if left <= 0 then break end
-  if call('SCARD', KEY.claimed .. worker) == 0 then call('ZREM', KEY.workers, worker) end
+  if call('SCARD', KEY.claimed .. worker) == 0 then 
+    call('ZREM', KEY.workers, worker)
+    call('ZADD', KEY.dead, now_text, worker)
+    call('ZREMRANGEBYSCORE', KEY.dead, '-inf', now - 3600000)
+  end
 end
 return rescued

@@ -1,8 +1,10 @@
 -- Put a failed job back into its queue as it came: its bytes unread, 0 attempts.
--- ARGV: id, expires_ms, history entry (JSON)
--- Returns 'queued', 'missing', 'expired' (its bytes are gone) or 'taken' (its id waits or runs again already).
+-- ARGV: id, expires_ms, history entry (JSON), and maybe: only when it failed no later than this, ms
+-- Returns 'queued', 'newer', 'missing', 'expired' (its bytes are gone) or 'taken' (its id waits or runs again already).
 local id = ARGV[1]
-if not call('ZSCORE', KEY.failed, id) then return 'missing' end
+local failed_at = call('ZSCORE', KEY.failed, id)
+if not failed_at then return 'missing' end
+if ARGV[4] and tonumber(failed_at) > tonumber(ARGV[4]) then return 'newer' end
 if call('EXISTS', KEY.payload .. id) == 1 then return 'taken' end
 if call('EXISTS', KEY.kept .. id) == 0 then return 'expired' end
 
@@ -10,6 +12,7 @@ local record = call('HMGET', KEY.job .. id, 'queue', 'task')
 call('RENAME', KEY.kept .. id, KEY.payload .. id)
 call('PEXPIRE', KEY.payload .. id, ARGV[2])
 call('DEL', KEY.tries .. id, KEY.result .. id, KEY.in_progress .. id)
+ungroup(id)
 call('ZREM', KEY.failed, id)
 put_due(record[1], id)
 call('HSET', KEY.job .. id, 'state', 'queued', 'attempts', 0, 'lost', 0)
