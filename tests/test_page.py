@@ -17,7 +17,7 @@ from tests.smtp import MailServer
 from tests.waiting import eventually
 from workers.journal import Journal, NewJob
 from workers.settings import Settings
-from workers.tasks.email import send_email
+from workers.tasks.email.sending import send_email
 
 Open = Callable[..., Awaitable[Page]]
 

@@ -2,6 +2,7 @@
 
 import base64
 import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -17,14 +18,37 @@ from standardwebhooks.webhooks import Webhook
 
 from tests.smtp import MailServer
 from workers.settings import Settings
-from workers.tasks.email import InvalidEmail, RecipientRefused, compose, send_email
-from workers.tasks.webhooks import DeliveryFailed, DeliveryRefused, InvalidWebhook, deliver_webhook, retry_after_s
+from workers.tasks.clients import close_clients, open_clients
+from workers.tasks.email.message import InvalidEmail, compose
+from workers.tasks.email.rendering import Rendered
+from workers.tasks.email.sending import RecipientRefused, send_email
+from workers.tasks.webhooks.answers import DeliveryFailed, DeliveryRefused, InvalidWebhook, retry_after_s
+from workers.tasks.webhooks.delivery import deliver_webhook
 
 SECRET = "whsec_" + base64.b64encode(b"a secret of the tests").decode()
 
 
 def context(settings: Settings, **more: Any) -> dict[str, Any]:
     return {"settings": settings, "job_id": "job 1/ü", "job_try": 1, "enqueue_time": datetime.now(UTC), **more}
+
+
+MailContext = Callable[[Settings], Awaitable[dict[str, Any]]]
+
+
+@pytest.fixture
+async def mail_context() -> AsyncIterator[MailContext]:
+    """A job's context with what the mail tasks need, closed with the test."""
+    opened: list[dict[str, Any]] = []
+
+    async def make(settings: Settings) -> dict[str, Any]:
+        ctx = context(settings)
+        await open_clients(ctx)
+        opened.append(ctx)
+        return ctx
+
+    yield make
+    for ctx in opened:
+        await close_clients(ctx)
 
 
 def mail_settings(settings: Settings, server: MailServer, **more: Any) -> Settings:
@@ -46,9 +70,15 @@ def mail_settings(settings: Settings, server: MailServer, **more: Any) -> Settin
     ],
 )
 async def test_a_mail_has_text_and_html_and_the_same_id_again(
-    settings: Settings, mail_server: MailServer, template: str, variables: Any, subject: str, said: str
+    settings: Settings,
+    mail_server: MailServer,
+    mail_context: MailContext,
+    template: str,
+    variables: Any,
+    subject: str,
+    said: str,
 ) -> None:
-    ctx = context(mail_settings(settings, mail_server))
+    ctx = await mail_context(mail_settings(settings, mail_server))
     sent = [await send_email(ctx, "Ada <ada@example.org>", template, **variables) for _ in range(2)]
     first, second = mail_server.messages
     assert first["Message-ID"] == second["Message-ID"] == sent[0]["message_id"]
@@ -63,21 +93,22 @@ async def test_a_mail_has_text_and_html_and_the_same_id_again(
 @pytest.mark.parametrize("to", ["", "nobody", "a@b\nBcc: c@d", "@", "a@", "two@x.org, three@x.org extra@"])
 def test_an_address_that_is_none_is_refused_for_good(to: str) -> None:
     with pytest.raises(InvalidEmail):
-        compose("a@b.org", to, "two_factor", {"code": "1"}, "x")
+        compose("a@b.org", to, Rendered("a", "b", "c"), "x")
 
 
-def test_a_template_or_a_variable_that_is_missing_is_named() -> None:
+async def test_a_template_or_a_variable_that_is_missing_is_named(settings: Settings, mail_context: MailContext) -> None:
+    ctx = await mail_context(settings)
     with pytest.raises(InvalidEmail, match="no template 'nope'; there are two_factor"):
-        compose("a@b.org", "c@d.org", "nope", {}, "x")
+        await send_email(ctx, "c@d.org", "nope")
     with pytest.raises(InvalidEmail, match="'product' is undefined"):
-        compose("a@b.org", "c@d.org", "licence_key", {}, "x")
+        await send_email(ctx, "c@d.org", "licence_key")
 
 
 async def test_a_refusal_for_good_fails_at_once_and_one_for_now_is_tried_again(
-    settings: Settings, mail_server: MailServer
+    settings: Settings, mail_server: MailServer, mail_context: MailContext
 ) -> None:
     mail_server.refused = {"gone@x.org": "550 5.1.1 no such user", "full@x.org": "452 4.2.2 mailbox full"}
-    ctx = context(mail_settings(settings, mail_server))
+    ctx = await mail_context(mail_settings(settings, mail_server))
     with pytest.raises(RecipientRefused, match=r"550 5\.1\.1 no such user"):
         await send_email(ctx, "gone@x.org", "two_factor", code="1")
     with pytest.raises(Retry) as retry:
@@ -85,7 +116,7 @@ async def test_a_refusal_for_good_fails_at_once_and_one_for_now_is_tried_again(
     assert "mailbox full" in str(retry.value.__cause__)
     closed = mail_settings(settings, mail_server, smtp_port=1)
     with pytest.raises(Retry):
-        await send_email(context(closed), "a@x.org", "two_factor", code="1")
+        await send_email(await mail_context(closed), "a@x.org", "two_factor", code="1")
 
 
 @pytest.fixture(scope="session")
@@ -116,7 +147,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 async def test_mail_goes_over_tls_to_a_server_that_is_trusted_only(
-    settings: Settings, certificate: tuple[Path, Path], tls: str
+    settings: Settings, certificate: tuple[Path, Path], mail_context: MailContext, tls: str
 ) -> None:
     tls_context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls_context.load_cert_chain(*certificate)
@@ -127,10 +158,11 @@ async def test_mail_goes_over_tls_to_a_server_that_is_trusted_only(
     server.start()
     try:
         at = mail_settings(settings, server, smtp_tls=tls, smtp_host="localhost", smtp_ca_file=certificate[0])
-        await send_email(context(at), "a@x.org", "two_factor", code="1")
+        await send_email(await mail_context(at), "a@x.org", "two_factor", code="1")
         assert len(server.messages) == 1
         with pytest.raises(Retry) as retry:
-            await send_email(context(at.model_copy(update={"smtp_ca_file": None})), "a@x.org", "two_factor", code="1")
+            distrustful = at.model_copy(update={"smtp_ca_file": None})
+            await send_email(await mail_context(distrustful), "a@x.org", "two_factor", code="1")
         assert "CERTIFICATE_VERIFY_FAILED" in str(retry.value.__cause__)
     finally:
         server.stop()

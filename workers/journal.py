@@ -88,6 +88,14 @@ class Journal:
         """
         return await self.enqueue_prepared(self.prepare(jobs))
 
+    async def enqueue_once(self, job: NewJob) -> bool:
+        """Enqueue a job whose id says what it is for; False when it waits, runs or ended already."""
+        try:
+            await self.enqueue([job])
+        except JobExists:
+            return False
+        return True
+
     @staticmethod
     def prepare(jobs: Sequence[NewJob]) -> list[str | bytes | int]:
         """What the server is sent for `jobs`. Raises arq's SerializationError for arguments that do not pickle."""

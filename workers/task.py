@@ -42,7 +42,7 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class Waits:
     """Seconds to wait before the next attempt, each named; the last one stays. A tenth of it is jitter."""
 
     waits_s: tuple[float, ...]
@@ -52,7 +52,7 @@ class Schedule:
         wait_s = self.waits_s[min(attempt, len(self.waits_s)) - 1]
         return wait_s * random.uniform(1, 1.1)  # noqa: S311 - jitter, not a secret
 
-    def overridden(self, override: Override) -> "Backoff | Schedule":
+    def overridden(self, override: Override) -> "Backoff | Waits":
         """This, unless a back-off was set on the page."""
         if override.backoff_first_s is None and override.backoff_longest_s is None:
             return self
@@ -74,7 +74,7 @@ def task(
     queue: str = "default",
     tries: int = 5,
     timeout_s: float = 300,
-    backoff: Backoff | Schedule = Backoff(),
+    backoff: Backoff | Waits = Backoff(),
     keep_result_s: float | None = None,
     name: str | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Task]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import arq
 from arq.connections import ArqRedis, RedisSettings, create_pool, log_redis_info
+from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from arq.worker import get_kwargs
 from redis.exceptions import RedisError
@@ -30,8 +31,10 @@ from workers.liveness import BEAT_S, Heartbeat, memory_bytes
 from workers.logbook import Logbook, job_log
 from workers.notices import allow_notifications, hear
 from workers.overrides import Overrides, read_overrides
+from workers.plain import iso
 from workers.progress import Progress
 from workers.redaction import secrets_of
+from workers.schedules import PeriodicJob, ensure_schedules, fire_due
 from workers.scripting import Scripts
 from workers.settings import Settings
 from workers.task import Task
@@ -50,6 +53,7 @@ class Worker(arq.Worker):
 
     :param settings: ours; the parameters that are arq's own mean what arq says.
     :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
+    :param schedules: periodic jobs that are noted at the start, where they are not yet; people may change them then.
     :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
     """
 
@@ -59,6 +63,7 @@ class Worker(arq.Worker):
         settings: Settings,
         queues: Sequence[str] | Lanes = (),
         limits: Mapping[str, int] | None = None,
+        schedules: Sequence[PeriodicJob] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -66,6 +71,7 @@ class Worker(arq.Worker):
         self.lanes = queues if isinstance(queues, Lanes) else Lanes(tuple(queues) or (self.queue_name,))
         self.queues = list(self.lanes.keys)
         self.limits = dict(limits or {})
+        self.schedules = schedules
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
@@ -113,6 +119,7 @@ class Worker(arq.Worker):
         await self.journal.announce_queues(self.queues)
         await self._follow_overrides()
         await self.journal.announce_tasks(self._tasks_to_announce())
+        await ensure_schedules(self.pool, self.schedules)
         notified = await allow_notifications(self.pool)
         self._doorbell = Doorbell(self.pool, self.queues, self._ring)
         self._companions = [
@@ -291,6 +298,7 @@ class Worker(arq.Worker):
             self._summoned = True
             try:
                 await self._follow_overrides()
+                await fire_due(self.pool, self.journal)
                 rescued = await self.journal.rescue()
             except RedisError as error:
                 logger.warning("dead workers could not be looked for: %s", error)
@@ -349,6 +357,7 @@ class Worker(arq.Worker):
             "version": VERSION,
             "queues": json.dumps(self.queues),
             "tasks": json.dumps(sorted(self.functions)),
+            "crons": json.dumps([_cron_record(cron) for cron in self.cron_jobs or ()]),
             "max_jobs": str(self.max_jobs),
             "aborts": "1" if self.allow_abort_jobs else "0",
             "started_at": str(self._started_ms),
@@ -361,6 +370,15 @@ class Worker(arq.Worker):
             name: {"queue": f.queue if isinstance(f, Task) else self.queue_name, "serializer": serializer}
             for name, f in self.functions.items()
         }
+
+
+def _cron_record(cron: CronJob) -> dict[str, Any]:
+    """One of the application's own cron jobs, as arq runs it."""
+    fields = ("month", "day", "weekday", "hour", "minute", "second")
+    when = {name: getattr(cron, name) for name in fields if getattr(cron, name) is not None}
+    words = ", ".join(f"{name} {sorted(value) if isinstance(value, set) else value}" for name, value in when.items())
+    due = cron.next_run
+    return {"name": cron.name, "words": words, "next_at": iso(due.timestamp() * 1000) if due else None}
 
 
 def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
@@ -376,4 +394,5 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
         kwargs["redis_settings"] = RedisSettings.from_dsn(settings.resolved_redis_url())  # type: ignore[assignment]
     lanes = parse_lanes(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())
-    return Worker(settings=settings, queues=lanes if lanes.keys else (), limits=limits, **{**kwargs, **overrides})
+    ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ())}
+    return Worker(queues=lanes if lanes.keys else (), **ours, **{**kwargs, **overrides})

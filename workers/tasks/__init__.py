@@ -1,26 +1,43 @@
 """The tasks that come with arqlight, and the worker settings that run them: `arqlight worker` without a name."""
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import aiohttp
-
+from workers.schedules import PeriodicJob
 from workers.settings import load_settings
 from workers.task import Task
-from workers.tasks.email import send_email
-from workers.tasks.webhooks import deliver_webhook
+from workers.tasks.bulk.exports import export_table
+from workers.tasks.bulk.licences import generate_licence_keys
+from workers.tasks.clients import close_clients, open_clients
+from workers.tasks.email.sending import send_email, send_two_factor_code
+from workers.tasks.sync.syncing import sync_sales
+from workers.tasks.telemetry.folding import fold_telemetry
+from workers.tasks.upkeep import tidy_up
+from workers.tasks.webhooks.delivery import deliver_event, deliver_webhook, send_event
 
-TASKS: list[Task] = [send_email, deliver_webhook]
+TASKS: list[Task] = [
+    send_email,
+    send_two_factor_code,
+    deliver_webhook,
+    send_event,
+    deliver_event,
+    fold_telemetry,
+    generate_licence_keys,
+    export_table,
+    sync_sales,
+    tidy_up,
+]
 
 
-async def open_clients(ctx: dict[Any, Any]) -> None:
-    """What the tasks need while the worker lives: the settings, and one HTTP session for all deliveries."""
-    ctx["settings"] = load_settings()
-    ctx["http"] = aiohttp.ClientSession(headers={"User-Agent": "arqlight-webhooks/1"})
-
-
-async def close_clients(ctx: dict[Any, Any]) -> None:
-    """Close what `open_clients` opened."""
-    await ctx["http"].close()
+def _schedules() -> list[PeriodicJob]:
+    settings = load_settings()
+    return [
+        PeriodicJob("sync-envato", "17 * * * *", sync_sales.name, sync_sales.queue, {"marketplace": "envato"}, 300,
+                    settings.envato_token is not None),
+        PeriodicJob("sync-gumroad", "47 * * * *", sync_sales.name, sync_sales.queue, {"marketplace": "gumroad"}, 300,
+                    settings.gumroad_token is not None),
+        PeriodicJob("tidy-up", "5 3 * * *", tidy_up.name, tidy_up.queue, {}, 600,
+                    settings.resolved_database_url() is not None),
+    ]  # fmt: skip
 
 
 class WorkerSettings:
@@ -29,6 +46,7 @@ class WorkerSettings:
     functions = TASKS
     queues: ClassVar[list[str]] = load_settings().queue_names()
     max_jobs = load_settings().max_jobs
+    schedules: ClassVar[list[PeriodicJob]] = _schedules()
     allow_abort_jobs = True
     # A mail that is on its way is better finished than sent again by the next worker.
     job_completion_wait = 10

@@ -1,0 +1,1 @@
+"""Bulk operations: licence keys by the hundred thousand, exports of whole tables."""

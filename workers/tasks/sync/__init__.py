@@ -1,0 +1,1 @@
+"""Sync: sales of marketplaces, periodically, into one table."""

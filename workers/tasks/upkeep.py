@@ -1,0 +1,18 @@
+"""What has had its time goes: files of exports, deliveries, ids of counted events."""
+
+from typing import Any
+
+from workers.task import task
+from workers.tasks.bulk.exports import remove_expired
+from workers.tasks.telemetry.folding import forget_event_ids
+from workers.tasks.webhooks.endpoints import forget_deliveries
+
+
+@task(queue="sync", tries=3, timeout_s=600)
+async def tidy_up(ctx: dict[str, Any]) -> dict[str, int]:
+    """Remove what has expired. Returns how much went, by kind."""
+    return {
+        "exports": await remove_expired(ctx["database"], ctx["settings"]),
+        "deliveries": await forget_deliveries(ctx["database"]),
+        "event_ids": await forget_event_ids(ctx["database"]),
+    }
