@@ -6,11 +6,24 @@ from urllib.parse import quote
 from aiohttp import web
 from arq.jobs import SerializationError
 
+from service.answers import done
 from service.parts import JOURNAL, READER
 from service.problems import Problem
-from service.requests import FILTERS, JobRequest, ListQuery, parse_body, parse_id, parse_list_query, resolve_jobs, to_ms
+from service.requests import (
+    FILTERS,
+    EditedJob,
+    JobRequest,
+    ListQuery,
+    parse_body,
+    parse_id,
+    parse_input,
+    parse_list_query,
+    resolve_jobs,
+    to_ms,
+)
+from workers.editing import fill_in, original_arguments
 from workers.filters import JobFilter
-from workers.keys import queue_key
+from workers.keys import queue_key, queue_name
 
 routes = web.RouteTableDef()
 
@@ -61,7 +74,24 @@ async def cancel(request: web.Request) -> web.Response:
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
     cancelled = await request.app[JOURNAL].cancel(job.id, job.queue, job.task, job.created_ms)
-    return web.json_response({"id": job.id, "state": "cancelled" if cancelled else "processing"}, status=202)
+    told = {"id": job.id, "state": "cancelled" if cancelled else "processing"}
+    return done(request, told, f"/jobs/{quote(job.id, safe='')}", 202)
+
+
+@routes.post("/api/v1/jobs/{id}/again")
+async def again(request: web.Request) -> web.Response:
+    """`{"args", "kwargs", "queue"}`: enqueue the job's task anew, with these arguments; 201 with the new job.
+
+    A value that is left masked is what it was.
+    """
+    reader, job_id = request.app[READER], parse_id(request)
+    edited = await parse_input(request, EditedJob)
+    job, *_ = await reader.job(job_id)
+    args, kwargs = original_arguments(await reader.payload(job_id))
+    filled = {"args": fill_in(edited.args, args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
+    asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)
+    new_id = (await request.app[JOURNAL].enqueue(await resolve_jobs(reader, [asked])))[0]
+    return done(request, await reader.job_json(new_id), f"/jobs/{quote(new_id, safe='')}", 201)
 
 
 @routes.get("/api/v1/failed")

@@ -9,15 +9,22 @@ import jinja2
 from aiohttp import web
 from redis.asyncio import Redis
 
-from service import api, feed_routes, health, pages
+from service import api, control_api, family_api, feed_routes, health, pages
 from service.feed import Feed
 from service.guard import guard, set_security_headers
-from service.parts import FEED, JOURNAL, READER, REDIS, SETTINGS
+from service.operations import Operations
+from service.parts import DATABASE, FEED, JOURNAL, KEY_RING, OPERATIONS, READER, REDIS, RENDERER, SETTINGS
 from service.problems import answer_problems
 from service.upkeep import keep_up
+from workers.database import Database
 from workers.journal import Journal
+from workers.key_ring import KeyRing
+from workers.logbook import Logbook
 from workers.reading import Reader
+from workers.redaction import secrets_of
+from workers.scripting import Scripts
 from workers.settings import Settings
+from workers.tasks.email.rendering import Renderer
 
 WEB = Path(__file__).parent.parent / "web"
 
@@ -37,13 +44,15 @@ def create_app(settings: Settings) -> web.Application:
         lstrip_blocks=True,
         filters=pages.FILTERS,
     )
-    app.cleanup_ctx.extend([connect, run_feed, keep_up])
+    app.cleanup_ctx.extend([connect, keep_log, run_feed, run_operations, keep_up])
     app.on_shutdown.append(feed_routes.say_goodbye)
     app.on_response_prepare.append(set_security_headers)
     app.add_routes(health.routes)
     app.add_routes(api.routes)
+    app.add_routes(control_api.routes)
+    app.add_routes(family_api.routes)
     app.add_routes(feed_routes.routes)
-    app.add_routes(pages.routes)
+    app.add_routes(pages.ROUTES)
     app.router.add_static("/static", WEB / "static")
     return app
 
@@ -54,8 +63,28 @@ async def connect(app: web.Application) -> AsyncIterator[None]:
     app[REDIS] = redis = Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3)
     app[JOURNAL] = Journal(redis, settings)
     app[READER] = Reader(redis, settings)
+    app[DATABASE] = Database(settings)
+    app[KEY_RING] = KeyRing(settings)
+    app[RENDERER] = Renderer()
     yield
+    await app[RENDERER].close()
+    await app[DATABASE].close()
     await redis.aclose()
+
+
+async def keep_log(app: web.Application) -> AsyncIterator[None]:
+    """What the service logs goes to the Logs page as well."""
+    scripts = Scripts(app[REDIS], app[SETTINGS])
+    with Logbook(scripts, "service", secrets_of(app[SETTINGS])).attached() as logbook:
+        yield
+        await logbook.close_book()
+
+
+async def run_operations(app: web.Application) -> AsyncIterator[None]:
+    """Work on many jobs at once, in the background."""
+    app[OPERATIONS] = operations = Operations(app[REDIS], app[JOURNAL], app[READER])
+    async with operations.running():
+        yield
 
 
 async def run_feed(app: web.Application) -> AsyncIterator[None]:

@@ -16,12 +16,14 @@ from redis.exceptions import RedisError
 
 from service.cursors import START, place
 from service.frames import open_frame
+from service.operations import read_operations
 from service.standing import standing
 from service.subscriber import Subscriber
 from service.ticks import Event as Event
 from service.ticks import Tick as Tick
 from workers.errors import JobNotFound
 from workers.keys import KEYS, queue_name
+from workers.logs import newest_line
 from workers.plain import iso
 from workers.reading import Overview, Reader
 from workers.settings import Settings
@@ -34,8 +36,9 @@ LOOK_MS = 500
 PAGE = 1_000
 MOST_EVENTS_A_TICK = 10_000
 FAILED_ROWS = 20
+WATCHED_S = 6
 
-PLAIN_TOPICS = ("counts", "active", "failed", "events", "workers")
+PLAIN_TOPICS = ("counts", "active", "failed", "events", "workers", "logs", "operations")
 NAMED_TOPICS = ("queue:", "job:")
 
 
@@ -50,6 +53,8 @@ class Feed:
         self._somebody = asyncio.Event()
         self._position = START
         self._told: dict[str, str] = {}
+        self._running: set[str] = set()  # jobs somebody looks at that run: what they tell moves without an event
+        self._watched_until = 0.0
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -135,10 +140,11 @@ class Feed:
         cursor = events[-1].cursor if events else since
         wanted = {topic for subscriber in self._subscribers for topic in subscriber.topics}
         changes: dict[str, str] = {}
+        await self._say_watched(wanted)
         overview = await self._reader.overview()
         moved = {event.job for event in events}
         for topic in wanted - {"failed", "events"}:
-            if topic.startswith("job:") and topic.removeprefix("job:") not in moved:
+            if topic.startswith("job:") and topic.removeprefix("job:") not in moved | self._running:
                 continue
             data = await self._read(topic, overview)
             # The cursor inside the figures moves with every event: it alone is no change.
@@ -153,6 +159,16 @@ class Feed:
         self._position = cursor
         return Tick(cursor, events, changes, since, has_frames)
 
+    async def _say_watched(self, topics: set[str]) -> None:
+        """Tell workers that somebody looks at progress; they write none else."""
+        self._running = {name for name in self._running if f"job:{name}" in topics}
+        now = asyncio.get_running_loop().time()
+        if now > self._watched_until - WATCHED_S / 2 and (
+            "active" in topics or any(t.startswith("job:") for t in topics)
+        ):
+            await say_watched(self._redis)
+            self._watched_until = now + WATCHED_S
+
     async def _read(self, topic: str, overview: Overview) -> Any:
         kind, _, name = topic.partition(":")
         if kind == "counts":
@@ -164,15 +180,28 @@ class Feed:
             return (await self._reader.failed(limit=FAILED_ROWS))[0]
         if kind == "workers":
             return await self._reader.workers()
+        if kind == "logs":
+            return {"newest": await newest_line(self._redis)}
+        if kind == "operations":
+            return [operation.to_json() for operation in await read_operations(self._redis)]
         if kind == "queue":
             figures = (queue.to_json() for queue in overview.queues)
             return next((queue for queue in figures if queue["queue"] == name), None)
         if kind == "job":
+            self._running.discard(name)
             try:
-                return await self._reader.job_json(name)
+                job = await self._reader.job_json(name)
             except JobNotFound:
                 return None
+            if job["state"] == "processing":
+                self._running.add(name)
+            return job
         return []  # the events up to here are the past: a snapshot of them is empty
+
+
+async def say_watched(redis: Redis) -> None:
+    """Somebody looks at progress, for the next seconds."""
+    await redis.set(KEYS["watched"], "1", ex=WATCHED_S)
 
 
 def _event(cursor: str, fields: dict[bytes, bytes], with_frame: bool) -> Event:

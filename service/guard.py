@@ -12,7 +12,7 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        "frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -37,6 +37,11 @@ def refuse_public_bind(host: str) -> None:
             f"ARQLIGHT_HOST={host!r} would let anyone on the network read, retry and delete jobs, and there is no "
             "sign-in yet; bind to 127.0.0.1 and put a proxy that signs people in before it"
         )
+
+
+def actor(request: web.Request) -> str:
+    """Who asks, for the audit list: while there is no sign-in, the address is all that is known."""
+    return request.remote or "unknown"
 
 
 @web.middleware

@@ -9,8 +9,21 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
-from workers.errors import CursorInvalid, JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
+from workers.errors import (
+    CursorInvalid,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    InvalidInput,
+    JobExists,
+    JobNotCancellable,
+    JobNotFound,
+    JobNotRetryable,
+    NotFound,
+    SettingsError,
+)
+from workers.tasks.bulk.links import LinkInvalid
 
 logger = logging.getLogger("arqlight.service")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -20,6 +33,12 @@ _STATUS: dict[type[Exception], int] = {
     JobNotRetryable: 409,
     JobNotCancellable: 409,
     CursorInvalid: 400,
+    InvalidInput: 422,
+    NotFound: 404,
+    LinkInvalid: 403,
+    DatabaseMissing: 503,
+    DatabaseUnreachable: 503,
+    SettingsError: 503,
 }
 
 
@@ -41,7 +60,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except Problem as problem:
         return _answer(request, problem)
     except tuple(_STATUS) as error:
-        return _answer(request, Problem(_STATUS[type(error)], str(error)))
+        field = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        return _answer(request, Problem(_STATUS[type(error)], str(error), **field))
     except web.HTTPException as error:
         if error.status < 400:
             raise
@@ -49,12 +69,20 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _answer(request, Problem(error.status, _say(request, error)), allow)
     except (ConnectionError, TimeoutError) as error:
         return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
+    except SQLAlchemyError as error:
+        logger.exception("%s %s: the database refused", request.method, request.path)
+        return _answer(request, Problem(503, f"PostgreSQL does not answer as it should: {type(error).__name__}"))
     except RedisError as error:
         logger.exception("%s %s: the server refused", request.method, request.path)
         return _answer(request, Problem(503, f"the Redis or Valkey server refused: {error}"))
     except Exception:
         logger.exception("%s %s failed", request.method, request.path)
         return _answer(request, Problem(500, "an error of ours; the service's log has the stack trace"))
+
+
+def is_form(request: web.Request) -> bool:
+    """Whether a person sent this from a form, not a programme."""
+    return request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
 
 
 def _say(request: web.Request, error: web.HTTPException) -> str:
@@ -69,7 +97,8 @@ def _say(request: web.Request, error: web.HTTPException) -> str:
 
 def _answer(request: web.Request, problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
     title = HTTPStatus(problem.status).phrase
-    if "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/"):
+    is_page = is_form(request) or not request.path.startswith("/api/")
+    if "text/html" in request.headers.get("Accept", "") and is_page:
         page = {"title": title, "status": problem.status, "detail": problem.detail}
         response = aiohttp_jinja2.render_template("problem.html", request, page, status=problem.status)
         response.headers.update(headers or {})

@@ -4,14 +4,14 @@ import datetime
 import inspect
 import json
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, get_origin
 
 from aiohttp import web
 from arq.constants import health_check_key_suffix
 from multidict import MultiMapping
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from service.problems import Problem
+from service.problems import Problem, is_form
 from workers.job import State
 from workers.journal import NewJob
 from workers.keys import queue_key
@@ -36,6 +36,7 @@ def _lane(name: str) -> str:
     return name
 
 
+Model = TypeVar("Model", bound=BaseModel)
 JobId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Lane = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"), AfterValidator(_lane)]
@@ -54,10 +55,21 @@ def _zoned(value: object) -> object:
 AwareDatetime = Annotated[datetime.datetime, BeforeValidator(_zoned)]
 
 
-class JobRequest(BaseModel):
-    """A job to enqueue."""
+class Strict(BaseModel):
+    """Input of which nothing is ignored."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+def split_text(value: object) -> object:
+    """A list as a person writes it: one text, with commas."""
+    if isinstance(value, list) and all(isinstance(each, str) for each in value):
+        value = ",".join(value)
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class JobRequest(Strict):
+    """A job to enqueue."""
 
     task: Name
     args: list[Any] = []
@@ -67,18 +79,34 @@ class JobRequest(BaseModel):
     id: JobId | None = None
 
 
-class JobsRequest(BaseModel):
-    """Many jobs: all are enqueued, or none."""
+def from_json(value: object) -> object:
+    """A form sends what a person typed: JSON."""
+    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
+        value = value[0]  # a form's field that may come more than once
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is not JSON: {error}") from None
 
-    model_config = ConfigDict(extra="forbid")
+
+class EditedJob(Strict):
+    """A job's arguments as a person edited them."""
+
+    args: Annotated[list[Any], BeforeValidator(from_json)]
+    kwargs: Annotated[dict[str, Any], BeforeValidator(from_json)]
+    queue: Lane | None = None
+
+
+class JobsRequest(Strict):
+    """Many jobs: all are enqueued, or none."""
 
     jobs: list[JobRequest] = Field(min_length=1, max_length=MOST_JOBS)
 
 
-class ListQuery(BaseModel):
+class ListQuery(Strict):
     """The query of a list."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: State | None = None
     queue: Name | None = None
@@ -98,17 +126,41 @@ def to_ms(moment: datetime.datetime | None) -> int | None:
 
 async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:
     """The body of an enqueue. Raises Problem: 400 for what is not JSON, 422 for JSON that is not a job."""
-    raw = await request.read()
+    body = await read_json(request)
+    if isinstance(body, dict) and "jobs" in body:
+        return validate(JobsRequest, body).jobs
+    return validate(JobRequest, body)
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body, as JSON. Raises Problem 400."""
     try:
-        body = json.loads(raw)
+        return json.loads(await request.read())
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"the body is not JSON: {error}") from error
+
+
+async def parse_input(request: web.Request, model: type[Model]) -> Model:
+    """What a programme sent as JSON or a person as a form. Raises Problem: 400 for neither, 422 naming the field."""
+    if is_form(request):
+        lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+        try:
+            form = await request.post()
+        except (ValueError, LookupError) as error:  # an encoding that is none, or bytes that are not in it
+            raise Problem(400, f"the form cannot be read: {error}") from error
+        # Of a field given twice the last one counts (a checkbox comes behind its hidden "false"), but in a list.
+        body: Any = {name: form.getall(name) if name in lists else form.getall(name)[-1] for name in form}
+    else:
+        body = await read_json(request) if request.can_read_body else {}
+    return validate(model, body)
+
+
+def validate(model: type[Model], body: Any, status: int = 422) -> Model:
+    """`body` as a model. Raises Problem, which names the first field that is wrong."""
     try:
-        if isinstance(body, dict) and "jobs" in body:
-            return JobsRequest.model_validate(body).jobs
-        return JobRequest.model_validate(body)
+        return model.model_validate(body)
     except ValidationError as error:
-        raise _problem(error, 422) from error
+        raise _problem(error, status) from error
 
 
 def parse_id(request: web.Request) -> str:
@@ -129,10 +181,7 @@ def parse_list_query(request: web.Request, *names: str) -> ListQuery:
         raise Problem(400, f"unknown parameter {unknown[0]!r}; there are {', '.join(names)}")
     if query.get("connection", "default") != "default":
         raise Problem(404, f"no connection {query['connection']!r}; there is default")
-    try:
-        return ListQuery.model_validate({name: query[name] for name in names if query.get(name)})
-    except ValidationError as error:
-        raise _problem(error, 400) from error
+    return validate(ListQuery, {name: query[name] for name in names if query.get(name)}, 400)
 
 
 async def resolve_jobs(reader: Reader, asked: list[JobRequest]) -> list[NewJob]:

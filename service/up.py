@@ -1,4 +1,4 @@
-"""`arqlight up`: an embedded Valkey, the service and a worker as one process tree, stopped cleanly together."""
+"""`arqlight up`: embedded Valkey and PostgreSQL, the service and a worker as one process tree, stopped together."""
 
 import asyncio
 import contextlib
@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from workers.errors import SettingsError
-from workers.settings import ADDRESS_FILE, Settings
+from workers.settings import ADDRESS_FILE, DATABASE_FILE, Settings
 
 STOP_TIMEOUT_S = 20.0
 
@@ -35,9 +35,18 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
         environment |= _demo_environment()
 
     async with contextlib.AsyncExitStack() as parts:
-        if settings.redis_url is None:
+        if settings.redis_url is None or settings.database_url is None:
             parts.enter_context(_locked(settings.data_dir))
-            environment["ARQLIGHT_REDIS_URL"] = await parts.enter_async_context(_valkey(settings.data_dir))
+        if settings.redis_url is None:
+            valkey = _server("Valkey", "workers.embedded", settings.data_dir, ADDRESS_FILE)
+            environment["ARQLIGHT_REDIS_URL"] = await parts.enter_async_context(valkey)
+        if settings.database_url is None:
+            try:
+                postgres = _server("PostgreSQL", "workers.embedded_postgres", settings.data_dir, DATABASE_FILE)
+                environment["ARQLIGHT_DATABASE_URL"] = await parts.enter_async_context(postgres)
+            except SettingsError as error:
+                # The core needs none; what does says so itself.
+                click.echo(f"arqlight: {error}; going on without a database", err=True)
         service = ["server", "--exit-with-parent", "--host", settings.host, "--port", str(port)]
         work = ["worker", "--exit-with-parent", *([worker_settings] if worker_settings else [])]
         commands = {"service": service, "worker": work} | ({"demo": ["demo", "--exit-with-parent"]} if demo else {})
@@ -92,10 +101,10 @@ async def _stop(process: asyncio.subprocess.Process, name: str) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _valkey(data_dir: Path) -> AsyncIterator[str]:
-    """The embedded server's URL; its data stays under `data_dir`."""
+async def _server(name: str, module: str, data_dir: Path, address_file: str) -> AsyncIterator[str]:
+    """The URL of an embedded server, a process of its own; its data stays under `data_dir`."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "workers.embedded", str(data_dir),
+        sys.executable, "-m", module, str(data_dir),
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
     )  # fmt: skip
     stdin, stdout = process.stdin, process.stdout
@@ -103,8 +112,8 @@ async def _valkey(data_dir: Path) -> AsyncIterator[str]:
         raise RuntimeError("a process was started without the pipes that were asked for")
     try:
         if await stdout.readline() != b"ready\n":
-            raise SettingsError(f"the embedded Valkey did not start; see {data_dir / 'valkey' / 'valkey.log'}")
-        yield (data_dir / ADDRESS_FILE).read_text().strip()
+            raise SettingsError(f"the embedded {name} did not start; see its log under {data_dir / name.lower()}")
+        yield (data_dir / address_file).read_text().strip()
     finally:
         stdin.close()
         await process.wait()
@@ -151,10 +160,16 @@ def _demo_environment() -> dict[str, str]:
     """Where the demo's own mail sink and webhook receiver will be, for the worker and for the demo itself."""
     from service.demo import SECRET
 
+    port = _free_port("127.0.0.1")
     return {
         "ARQLIGHT_SMTP_HOST": "127.0.0.1",
         "ARQLIGHT_SMTP_PORT": str(_free_port("127.0.0.1")),
         "ARQLIGHT_SMTP_TLS": "none",
         "ARQLIGHT_WEBHOOK_SECRET": SECRET,
-        "ARQLIGHT_DEMO_WEBHOOK_PORT": str(_free_port("127.0.0.1")),
+        "ARQLIGHT_DEMO_PORT": str(port),
+        "ARQLIGHT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "ARQLIGHT_ENVATO_URL": f"http://127.0.0.1:{port}",
+        "ARQLIGHT_ENVATO_TOKEN": "demo-only",
+        "ARQLIGHT_GUMROAD_URL": f"http://127.0.0.1:{port}",
+        "ARQLIGHT_GUMROAD_TOKEN": "demo-only",
     }

@@ -17,6 +17,7 @@ from tests.smtp import MailServer
 from tests.waiting import eventually
 from workers.journal import Journal, NewJob
 from workers.settings import Settings
+from workers.tasks.clients import close_clients, open_clients
 from workers.tasks.email.sending import send_email
 
 Open = Callable[..., Awaitable[Page]]
@@ -58,8 +59,10 @@ async def start_mailer(start_worker: StartWorker, settings: Settings, port: int)
 
     async def startup(ctx: dict[Any, Any]) -> None:
         ctx["settings"] = at
+        await open_clients(ctx)
 
-    return await start_worker([send_email], queues=["arq:queue:emails"], settings=at, on_startup=startup)
+    hooks = {"on_startup": startup, "on_shutdown": close_clients}
+    return await start_worker([send_email], queues=["arq:queue:emails"], settings=at, **hooks)
 
 
 async def test_30_mails_of_which_3_are_refused_are_watched_retried_and_deleted(

@@ -7,6 +7,10 @@ class ArqlightError(Exception):
     """Any error of ours."""
 
 
+class PermanentFailure(ArqlightError):
+    """Raised by a task whose failure another attempt would not mend: it is not tried again."""
+
+
 class SettingsError(ArqlightError):
     """A setting is missing or wrong."""
 
@@ -63,11 +67,7 @@ class NotYet(Retry):
         self.why = why
 
 
-class PermanentFailure(ArqlightError):
-    """Raised by a task whose failure another attempt would not mend: it is not tried again."""
-
-
-class DatabaseMissing(ArqlightError):
+class DatabaseMissing(PermanentFailure):
     """What was asked needs PostgreSQL, and none is set."""
 
     def __init__(self) -> None:

@@ -242,6 +242,12 @@ class Reader:
         returned = as_json(outcome["r"]) if outcome and outcome["s"] else None
         return job, failures, timeline(job, failures, retries), returned, [json.loads(line) for line in lines]
 
+    async def payload(self, job_id: str) -> bytes | None:
+        """A job's bytes, wherever they stand; arq's result holds its arguments as well."""
+        kinds = ("payload", "kept", "result")
+        found: list[bytes | None] = await self.redis.mget([KEYS[kind] + job_id for kind in kinds])
+        return next((raw for raw in found if raw), None)
+
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
         job, failures, steps, result, log = await self.job(job_id)

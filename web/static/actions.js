@@ -3,11 +3,12 @@
 const toast = document.querySelector(".toast");
 let toastTimer;
 
-export function say(text) {
+/** @param {string} text  @param {boolean} stays until the next one: a secret that is shown once */
+export function say(text, stays = false) {
   toast.textContent = text;
   toast.hidden = false;
   clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => (toast.hidden = true), 5_000);
+  if (!stays) toastTimer = setTimeout(() => (toast.hidden = true), 5_000);
 }
 
 async function act(form) {

@@ -1,8 +1,10 @@
 // Keeps the page true: subscribes to the feed for what the page shows, and fills it in.
 
 import "./actions.js";
+import "./forms.js";
 import { Feed } from "./feed.js";
 import { fillCounts, fillStanding, showActive, showFailed } from "./rows.js";
+import { refresh, soon } from "./refresh.js";
 import { tickAll } from "./times.js";
 
 const indicator = document.querySelector(".live");
@@ -82,7 +84,22 @@ function followJob() {
   });
 }
 
+/** A page that the server renders: what moved is fetched again. */
+function followPage(topics) {
+  let known = false;
+  follow(topics, null, (frame) => {
+    if (frame.type === "snapshot") {
+      // The page was rendered a moment before: one look when all topics stand, in case something moved in between.
+      if (!known) soon();
+      known = true;
+    } else if (frame.type === "change") soon();
+  });
+}
+
 tickAll();
+const topics = (document.querySelector("main").dataset.topics ?? "").split(",").filter(Boolean);
+document.addEventListener("done", () => (article ? location.reload() : refresh()));
 if (figures) followDashboard();
 else if (article) followJob();
-else document.addEventListener("acted", (event) => event.target.closest("tr")?.remove());
+else if (topics.length) followPage(topics);
+if (!figures && !article) document.addEventListener("acted", (event) => event.target.closest("tr")?.remove());

@@ -49,6 +49,16 @@ function fillActive(row, job) {
   setText(state, job.state[0].toUpperCase() + job.state.slice(1));
   for (const name of ["task", "summary", "queue", "attempts"]) setText(slot(row, name), job[name]);
   setTime(slot(row, "created_at"), job.created_at);
+  fillProgress(slot(row, "progress"), job.progress);
+}
+
+function fillProgress(place, step) {
+  place.hidden = !step;
+  if (!step) return;
+  const bar = place.querySelector("progress");
+  bar.max = step.total;
+  bar.value = step.done;
+  setText(slot(place, "progress-text"), `${number.format(step.done)} of ${number.format(step.total)} ${step.what}`);
 }
 
 function fillFailed(row, job) {

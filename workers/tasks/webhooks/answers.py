@@ -43,9 +43,24 @@ class Answer:
 async def post(
     session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], timeout_s: float
 ) -> Answer:
-    """POST a body; redirects are not followed. Raises aiohttp's ClientError, TimeoutError, ForbiddenAddress."""
+    """POST a body; redirects are not followed. Raises aiohttp's ClientError, TimeoutError,
+    ForbiddenAddress, InvalidWebhook."""
     begun = perf_counter()
     limit = aiohttp.ClientTimeout(total=timeout_s)
+    try:
+        return await _post(session, url, body, headers, limit, begun)
+    except aiohttp.InvalidURL as error:  # odd spellings of numeric addresses among them
+        raise InvalidWebhook(f"{url!r} is no address that webhooks go to: {error}") from error
+
+
+async def _post(
+    session: aiohttp.ClientSession,
+    url: str,
+    body: str,
+    headers: dict[str, str],
+    limit: aiohttp.ClientTimeout,
+    begun: float,
+) -> Answer:
     async with session.post(url, data=body, headers=headers, timeout=limit, allow_redirects=False) as response:
         first = await response.content.read(FIRST_BYTES)
         return Answer(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import any_, delete, func, insert, literal, or_, select, update
 
 from workers.database import Database
 from workers.errors import InvalidInput, NotFound
@@ -107,7 +107,7 @@ async def list_endpoints(database: Database) -> list[Endpoint]:
 
 async def subscribed_to(database: Database, event: str) -> list[str]:
     """The ids of the endpoints that are on and take `event`."""
-    takes = or_(table.c.event_types.any(event), func.cardinality(table.c.event_types) == 0)
+    takes = or_(literal(event) == any_(table.c.event_types), func.cardinality(table.c.event_types) == 0)
     async with database.begin() as connection:
         return list((await connection.execute(select(table.c.id).where(table.c.enabled, takes))).scalars())
 

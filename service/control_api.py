@@ -1,0 +1,289 @@
+"""REST for those who run the place: queues, groups, operations, logs, charts, schedules, settings, connections."""
+
+from typing import Annotated, Any, Literal
+
+from aiohttp import web
+from pydantic import Field
+from redis.exceptions import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+
+from service.answers import done
+from service.api import filter_of, key_of
+from service.guard import actor
+from service.operations import MOST_IDS, read_operations
+from service.parts import DATABASE, JOURNAL, OPERATIONS, READER, REDIS
+from service.problems import Problem
+from service.requests import JobId, ListQuery, Name, Strict, parse_input, validate
+from workers.counters import read_chart, read_rates
+from workers.errors import ArqlightError, InvalidInput
+from workers.groups import read_groups
+from workers.keys import queue_name
+from workers.logs import LogFilter, read_log
+from workers.overrides import Override, note, read_audit, read_overrides, set_override
+from workers.plain import iso
+from workers.schedules import PeriodicJob, change_schedule, fire_now, last_jobs, read_schedules
+
+routes = web.RouteTableDef()
+
+
+class Confirmation(Strict):
+    """The name of what is about to go, typed."""
+
+    confirm: str = Field(max_length=300)
+
+
+class OperationRequest(Strict):
+    """Retry or delete failed jobs: those named, or those that match."""
+
+    kind: Literal["retry", "delete"]
+    ids: list[JobId] = Field([], max_length=MOST_IDS)
+    queue: Name | None = None
+    task: Name | None = None
+    q: Annotated[str, Field(max_length=200)] | None = None
+    fingerprint: Annotated[str, Field(max_length=64)] | None = None
+    since: str | None = None
+    until: str | None = None
+
+
+class LogQuery(Strict):
+    """Which lines of the log."""
+
+    level: Literal["debug", "info", "warning", "error"] | None = None
+    job: Annotated[str, Field(max_length=256)] | None = None
+    task: Name | None = None
+    q: Annotated[str, Field(max_length=200)] | None = None
+    limit: int = Field(100, ge=1, le=500)
+    before: str | None = None
+    after: str | None = None
+
+    def filter(self) -> LogFilter:
+        """As the reader takes it."""
+        return LogFilter(self.level, self.job, self.task, self.q)
+
+
+class ScheduleChange(Strict):
+    """What can be changed of a schedule."""
+
+    cron: Annotated[str, Field(max_length=200)] | None = None
+    jitter_s: float | None = None
+    enabled: bool | None = None
+
+
+@routes.post("/api/v1/queues/{queue}/{action:pause|resume}")
+async def pause(request: web.Request) -> web.Response:
+    """Stop, or go on, claiming from a queue: in force with the next claim of any worker."""
+    key, action = await known_queue(request), request.match_info["action"]
+    if await request.app[JOURNAL].pause(key, action == "pause"):
+        await note(request.app[REDIS], actor(request), f"queue {queue_name(key)}", *_before_after(action))
+    return done(request, {"queue": queue_name(key), "paused": action == "pause"}, "/queues")
+
+
+@routes.post("/api/v1/queues/{queue}/empty")
+async def empty(request: web.Request) -> web.Response:
+    """`{"confirm": "<the queue's name>"}`: remove all that waits there. 202 with the operation."""
+    key = await known_queue(request)
+    typed = (await parse_input(request, Confirmation)).confirm.strip()
+    if typed != queue_name(key):
+        raise InvalidInput("confirm", f"{typed!r} is not the queue's name; type {queue_name(key)} to empty it")
+    operation = await request.app[OPERATIONS].start("empty", actor(request), queue=key)
+    return done(request, operation.to_json(), "/queues", 202)
+
+
+@routes.get("/api/v1/groups")
+async def groups(request: web.Request) -> web.Response:
+    """Failed jobs by what made them fail: `{"items", "total"}`."""
+    found, total = await read_groups(request.app[READER].scripts, _place(request))
+    return web.json_response({"items": found, "total": total})
+
+
+@routes.get("/api/v1/operations")
+async def operations(request: web.Request) -> web.Response:
+    """The newest operations."""
+    return web.json_response({"items": [each.to_json() for each in await read_operations(request.app[REDIS])]})
+
+
+@routes.post("/api/v1/operations")
+async def start_operation(request: web.Request) -> web.Response:
+    """`{"kind": "retry"|"delete", "ids": […]}`, or in place of ids a filter: 202 with the operation."""
+    asked = await parse_input(request, OperationRequest)
+    names = ("queue", "task", "q", "fingerprint", "since", "until")
+    given = {name: value for name in names if (value := getattr(asked, name))}
+    if asked.ids and given:
+        raise InvalidInput("ids", "give ids or a filter, not both")
+    where = await filter_of(request, validate(ListQuery, given))
+    operation = await request.app[OPERATIONS].start(
+        asked.kind, actor(request), where=where, ids=tuple(dict.fromkeys(asked.ids))
+    )
+    return done(request, operation.to_json(), "/failed", 202)
+
+
+@routes.get("/api/v1/operations/{id}")
+async def one_operation(request: web.Request) -> web.Response:
+    """How far it is."""
+    return web.json_response((await request.app[OPERATIONS].find(request.match_info["id"])).to_json())
+
+
+@routes.post("/api/v1/operations/{id}/cancel")
+async def cancel_operation(request: web.Request) -> web.Response:
+    """Stop it where it is; what is done stays done."""
+    operation = await request.app[OPERATIONS].cancel(request.match_info["id"])
+    return done(request, operation.to_json(), "/failed", 202)
+
+
+@routes.get("/api/v1/logs")
+async def logs(request: web.Request) -> web.Response:
+    """`?level=&job=&task=&q=&limit=&before=&after=`: lines, the newest first."""
+    query = validate(LogQuery, {name: value for name, value in request.query.items() if value}, 400)
+    lines, following = await read_log(
+        request.app[REDIS], query.filter(), limit=query.limit, before=query.before, after=query.after
+    )
+    return web.json_response({"items": lines, "next": following})
+
+
+@routes.get("/api/v1/charts")
+async def charts(request: web.Request) -> web.Response:
+    """`?span=hour|day|week&queue=`: throughput, failures, and percentiles of waiting and running."""
+    span = request.query.get("span", "hour")
+    if span not in ("hour", "day", "week"):
+        raise Problem(400, f"no span {span[:50]!r}; there are hour, day, week", field="span")
+    name = request.query.get("queue")
+    key = await key_of(request, name) if name else None
+    return web.json_response(await read_chart(request.app[REDIS], span, key))  # type: ignore[arg-type]
+
+
+@routes.get("/api/v1/rates")
+async def rates(request: web.Request) -> web.Response:
+    """Of each queue what the last five minutes counted."""
+    found = await read_rates(request.app[REDIS])
+    return web.json_response({"items": {queue_name(key): rate for key, rate in found.items()}})
+
+
+@routes.get("/api/v1/schedules")
+async def schedules(request: web.Request) -> web.Response:
+    """Every periodic job."""
+    last = await last_jobs(request.app[REDIS])
+    shown = [schedule_json(each, last.get(each.name)) for each in await read_schedules(request.app[REDIS])]
+    return web.json_response({"items": shown})
+
+
+@routes.post("/api/v1/schedules/{name}")
+@routes.patch("/api/v1/schedules/{name}")
+async def edit_schedule(request: web.Request) -> web.Response:
+    """Change `cron` (five fields, UTC), `jitter_s` or `enabled`."""
+    change = await parse_input(request, ScheduleChange)
+    name = request.match_info["name"]
+    changed = await change_schedule(request.app[REDIS], name, who=actor(request), **change.model_dump())
+    last = (await last_jobs(request.app[REDIS])).get(name)
+    return done(request, schedule_json(changed, last), "/schedules")
+
+
+@routes.post("/api/v1/schedules/{name}/run")
+async def run_schedule(request: web.Request) -> web.Response:
+    """Enqueue its job now: 202 with the id."""
+    job_id = await fire_now(request.app[REDIS], request.app[JOURNAL], request.match_info["name"])
+    return done(request, {"id": job_id}, "/schedules", 202)
+
+
+@routes.get("/api/v1/settings")
+async def settings(request: web.Request) -> web.Response:
+    """What was set for queues and tasks over what the code says."""
+    shown = [
+        {"kind": kind, "name": queue_name(name) if kind == "queue" else name, **override.model_dump(exclude_none=True)}
+        for kind, name, override in (await read_overrides(request.app[REDIS])).items()
+    ]
+    return web.json_response({"items": shown})
+
+
+@routes.post("/api/v1/settings/{kind:queue|task}/{name}")
+@routes.put("/api/v1/settings/{kind:queue|task}/{name}")
+async def change_settings(request: web.Request) -> web.Response:
+    """Set `timeout_s`, `tries`, `backoff_first_s`, `backoff_longest_s`, `keep_result_s`, of a queue `concurrency`.
+
+    What is left out is as the code says. In force in running workers within moments.
+    """
+    kind, name = request.match_info["kind"], request.match_info["name"]
+    given = await parse_input(request, OverrideRequest)
+    key = await known_queue(request, name) if kind == "queue" else name
+    if kind == "task" and name not in await request.app[READER].known_tasks():
+        raise Problem(404, f"no worker has announced a task {name!r}")
+    scripts = request.app[READER].scripts
+    chosen = await set_override(request.app[REDIS], scripts, kind, key, given.model_dump(), actor(request))
+    return done(request, {"kind": kind, "name": name, **chosen.model_dump(exclude_none=True)}, "/settings")
+
+
+@routes.get("/api/v1/audit")
+async def audit(request: web.Request) -> web.Response:
+    """Who changed what, from what, to what; the newest first."""
+    return web.json_response({"items": await read_audit(request.app[REDIS])})
+
+
+@routes.post("/api/v1/connections/{name:redis|database}/test")
+async def test_connection(request: web.Request) -> web.Response:
+    """Whether a connection answers now: `{"name", "ok", "detail"}`."""
+    return done(request, await try_connection(request.app, request.match_info["name"]), "/settings")
+
+
+async def try_connection(app: web.Application, name: str) -> dict[str, Any]:
+    """What a connection answers, or in one sentence why it does not; never with a password."""
+    try:
+        if name == "redis":
+            about = await app[REDIS].info("server")
+            return {"name": name, "ok": True, "detail": f"{_server_name(about)} answers"}
+        async with app[DATABASE].begin() as connection:
+            version = (await connection.execute(text("SHOW server_version"))).scalar_one()
+        return {"name": name, "ok": True, "detail": f"PostgreSQL {version} answers"}
+    except RedisError as error:
+        return {"name": name, "ok": False, "detail": f"the server does not answer: {error}"}
+    except (ArqlightError, SQLAlchemyError) as error:
+        return {"name": name, "ok": False, "detail": str(error).splitlines()[0]}
+
+
+class OverrideRequest(Strict):
+    """The fields of `Override`; an empty one of a form is not set."""
+
+    timeout_s: float | Literal[""] | None = None
+    tries: int | Literal[""] | None = None
+    backoff_first_s: float | Literal[""] | None = None
+    backoff_longest_s: float | Literal[""] | None = None
+    keep_result_s: float | Literal[""] | None = None
+    concurrency: int | Literal[""] | None = None
+
+
+async def known_queue(request: web.Request, name: str | None = None) -> str:
+    """The key of a queue that was seen. Raises Problem 404."""
+    shown = name or request.match_info["queue"]
+    key = await key_of(request, shown)
+    if key not in await request.app[READER].known_queues():
+        raise Problem(404, f"no queue {shown!r} was ever seen")
+    return key
+
+
+def schedule_json(schedule: PeriodicJob, last_job: str | None) -> dict[str, Any]:
+    """A schedule, in words too."""
+    return {
+        "name": schedule.name, "cron": schedule.cron, "words": schedule.words, "jitter_s": schedule.jitter_s,
+        "enabled": schedule.enabled, "task": schedule.task, "queue": queue_name(schedule.queue),
+        "kwargs": schedule.kwargs, "next_at": iso(schedule.next_ms()) if schedule.enabled else None,
+        "last_job": last_job,
+    }  # fmt: skip
+
+
+def _before_after(action: str) -> tuple[str, str]:
+    return ("running", "paused") if action == "pause" else ("paused", "running")
+
+
+def _server_name(about: dict[str, Any]) -> str:
+    if "valkey_version" in about:
+        return f"Valkey {about['valkey_version']}"
+    return f"Redis {about.get('redis_version', '')}".strip()
+
+
+def _place(request: web.Request) -> int:
+    first = request.query.get("from", "0")
+    if not (first.isascii() and first.isdigit() and len(first) < 10):
+        raise Problem(400, f"from={first[:50]!r} is not a place in the list", field="from")
+    return int(first)
+
+
+FIELDS = {name: field.description or "" for name, field in Override.model_fields.items()}

@@ -1,0 +1,38 @@
+"""`/charts`: throughput, failures and latency of an hour, a day or a week."""
+
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from service.api import key_of
+from service.parts import READER, REDIS
+from service.problems import Problem
+from workers.counters import SPANS, Counts, read_chart
+from workers.keys import queue_name
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/charts")
+@aiohttp_jinja2.template("charts.html")
+async def chart_page(request: web.Request) -> dict[str, Any]:
+    """The figures as a table, which `charts.js` draws."""
+    span = request.query.get("span", "hour")
+    if span not in SPANS:
+        raise Problem(400, f"no span {span[:50]!r}; there are {', '.join(SPANS)}", field="span")
+    queue = request.query.get("queue") or None
+    key = await key_of(request, queue) if queue else None
+    chart = await read_chart(request.app[REDIS], span, key)  # type: ignore[arg-type]
+    return {
+        "page": "charts",
+        "chart": chart,
+        "spans": list(SPANS),
+        "queue": queue,
+        "queues": [queue_name(key) for key in await request.app[READER].known_queues()],
+        "succeeded": sum(point["succeeded"] for point in chart["points"]),
+        "failed": sum(point["failed"] for point in chart["points"]),
+        "busiest": max(
+            (p for p in chart["points"]), key=lambda p: p["succeeded"] + p["failed"], default=Counts().to_json()
+        ),
+    }

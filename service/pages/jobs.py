@@ -1,0 +1,46 @@
+"""`/jobs`: jobs of every state by filter, and a job's own page."""
+
+import json
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from service.api import filter_of
+from service.feed import say_watched
+from service.parts import READER, REDIS
+from service.requests import FILTERS, parse_id, parse_list_query
+from workers.job import STATES
+from workers.keys import queue_name
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/jobs")
+@aiohttp_jinja2.template("jobs.html")
+async def job_list(request: web.Request) -> dict[str, Any]:
+    """The jobs that match, a page at a time."""
+    query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
+    reader = request.app[READER]
+    where = await filter_of(request, query)
+    jobs, following = await reader.jobs(state=query.state, where=where, limit=query.limit, cursor=query.cursor)
+    return {
+        "page": "jobs",
+        "jobs": [job.to_json() for job in jobs],
+        "next": following,
+        "states": STATES,
+        "filter": {name: request.query.get(name, "") for name in ("state", *FILTERS)},
+        "queues": [queue_name(key) for key in await reader.known_queues()],
+        "tasks": sorted(await reader.known_tasks()),
+        "is_first": query.cursor is None,
+    }
+
+
+@routes.get("/jobs/{id}")
+@aiohttp_jinja2.template("job.html")
+async def job_page(request: web.Request) -> dict[str, Any]:
+    """One job: arguments, attempts with their traces, timeline, log, progress."""
+    await say_watched(request.app[REDIS])
+    job = await request.app[READER].job_json(parse_id(request))
+    edit = {name: json.dumps(job[name], indent=2, ensure_ascii=False) for name in ("args", "kwargs")}
+    return {"page": "job", "job": job, "edit": edit}

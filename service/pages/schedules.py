@@ -1,0 +1,31 @@
+"""`/schedules`: periodic jobs, in words; edit, switch off, run now."""
+
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from service.control_api import schedule_json
+from service.parts import READER, REDIS
+from workers.errors import JobNotFound
+from workers.schedules import last_jobs, read_schedules
+
+routes = web.RouteTableDef()
+
+
+@routes.get("/schedules")
+@aiohttp_jinja2.template("schedules.html")
+async def schedule_list(request: web.Request) -> dict[str, Any]:
+    """Ours, which can be edited, and the cron jobs of applications, as their workers tell."""
+    redis, reader = request.app[REDIS], request.app[READER]
+    last = await last_jobs(redis)
+    shown = []
+    for schedule in await read_schedules(redis):
+        job_id = last.get(schedule.name)
+        try:
+            job = await reader.job_json(job_id) if job_id else None
+        except JobNotFound:
+            job = None
+        shown.append({**schedule_json(schedule, job_id), "last": job})
+    crons = {cron["name"]: cron for worker in await reader.workers() for cron in worker["crons"]}
+    return {"page": "schedules", "schedules": shown, "crons": list(crons.values())}
