@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from aiohttp import web
@@ -213,6 +213,43 @@ async def _enqueue(
         ) from error
     finally:
         await redis.aclose()
+
+
+@cli.group()
+def licence() -> None:
+    """Licence keys: verify one offline, show the public key."""
+
+
+@licence.command()
+@click.argument("key")
+@click.option("--public-key", "public_key", type=click.File("rb"), required=True, help="The public key, as PEM.")
+@click.option("--product", help="The product it has to be for.")
+def verify(key: str, public_key: BinaryIO, product: str | None) -> None:
+    """Whether KEY was made with the private half of a public key. Needs no server. Exit code 0 or 1."""
+    from workers.tasks.bulk.licence_key import InvalidLicence, read_public_key, verify_key
+
+    try:
+        found = verify_key(key, read_public_key(public_key.read()))
+        if product is not None and not found.is_for(product):
+            raise InvalidLicence(f"it is for another product than {product!r}")
+    except InvalidLicence as error:
+        click.echo(f"arqlight: not valid: {error}", err=True)
+        sys.exit(_EXIT_FAILED)
+    click.echo(f"valid: batch {found.batch}, number {found.number}" + (f", for {product}" if product else ""))
+
+
+@licence.command("public-key")
+@click.option("--data-dir", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
+@click.option(
+    "--licence-key-file", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_LICENCE_KEY_FILE]"
+)
+def public_key() -> None:
+    """The public key that verifies what this installation makes, as PEM."""
+    from workers.key_ring import KeyRing
+    from workers.tasks.bulk.licence_key import public_pem, signing_key
+
+    settings = load_settings()
+    click.echo(public_pem(signing_key(settings, KeyRing(settings))), nl=False)
 
 
 def _without_password(url: str) -> str:

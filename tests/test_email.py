@@ -179,8 +179,13 @@ async def test_mails_share_a_few_connections_and_survive_one_that_went(
 ) -> None:
     ctx = await mailing(smtp_connections=2)
     opened: list[Any] = []
-    made = mail_server.factory
-    mail_server.factory = lambda: opened.append(1) or made()  # type: ignore[func-returns-value,method-assign]
+    made: Callable[[], Any] = mail_server.factory
+
+    def count() -> Any:
+        opened.append(1)
+        return made()
+
+    mail_server.factory = count  # type: ignore[method-assign]
     jobs = [send_email({**ctx, "job_id": str(n)}, f"p{n}@example.org", "alert", title="a", text="b") for n in range(20)]
     await asyncio.gather(*jobs)
     assert len(mail_server.messages) == 20

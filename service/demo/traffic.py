@@ -16,6 +16,7 @@ from workers.errors import ArqlightError
 from workers.journal import Journal, NewJob
 from workers.key_ring import KeyRing
 from workers.settings import Settings
+from workers.task import Task
 from workers.tasks.bulk.exports import TABLES, export_table, new_export
 from workers.tasks.bulk.formats import FORMATS
 from workers.tasks.bulk.licences import generate_licence_keys, new_batch
@@ -107,7 +108,7 @@ class Traffic:
             export = await new_export(self._database, _dice.choice(list(TABLES)), _dice.choice(list(FORMATS)))
             await self._enqueue(export_table, export_id=export)
 
-    async def _enqueue(self, task: Any, **kwargs: Any) -> None:
+    async def _enqueue(self, task: Task, **kwargs: Any) -> None:
         await self._journal.enqueue([NewJob(task.name, task.queue, (), kwargs)])
 
     def _small_job(self) -> NewJob:
@@ -118,7 +119,7 @@ class Traffic:
         to = f"{box}{person}@example.org"
         issued = {"customer": person, "product": product}
         path = "retired" if _dice.random() < 0.06 else "orders"
-        choices = [
+        choices: list[tuple[Task, dict[str, Any]]] = [
             (send_two_factor_code, {"to": f"{person}@example.org", "code": f"{_dice.randrange(10**6):06}"}),
             (send_email, {"to": to, "template": "licence_key", "product": product, "licence_key": key}),
             (send_email, {"to": to, "template": "alert", "severity": "warning", "text": "Eight of ten seats are taken.",

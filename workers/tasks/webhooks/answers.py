@@ -54,13 +54,9 @@ async def post(
 
 
 async def _post(
-    session: aiohttp.ClientSession,
-    url: str,
-    body: str,
-    headers: dict[str, str],
-    limit: aiohttp.ClientTimeout,
-    begun: float,
+    session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], limit: aiohttp.ClientTimeout
 ) -> Answer:
+    begun = perf_counter()
     async with session.post(url, data=body, headers=headers, timeout=limit, allow_redirects=False) as response:
         first = await response.content.read(FIRST_BYTES)
         return Answer(
