@@ -45,10 +45,8 @@ async def post(
 ) -> Answer:
     """POST a body; redirects are not followed. Raises aiohttp's ClientError, TimeoutError,
     ForbiddenAddress, InvalidWebhook."""
-    begun = perf_counter()
-    limit = aiohttp.ClientTimeout(total=timeout_s)
     try:
-        return await _post(session, url, body, headers, limit, begun)
+        return await _post(session, url, body, headers, aiohttp.ClientTimeout(total=timeout_s))
     except aiohttp.InvalidURL as error:  # odd spellings of numeric addresses among them
         raise InvalidWebhook(f"{url!r} is no address that webhooks go to: {error}") from error
 
