@@ -88,7 +88,7 @@ async def again(request: web.Request) -> web.Response:
     edited = await parse_input(request, EditedJob)
     job, *_ = await reader.job(job_id)
     args, kwargs = original_arguments(await reader.payload(job_id))
-    filled = {"args": fill_in(edited.args, args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
+    filled = {"args": fill_in(list(edited.args), args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
     asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)
     new_id = (await request.app[JOURNAL].enqueue(await resolve_jobs(reader, [asked])))[0]
     return done(request, await reader.job_json(new_id), f"/jobs/{quote(new_id, safe='')}", 201)

@@ -81,8 +81,6 @@ class JobRequest(Strict):
 
 def from_json(value: object) -> object:
     """A form sends what a person typed: JSON."""
-    if isinstance(value, list) and len(value) == 1 and isinstance(value[0], str):
-        value = value[0]  # a form's field that may come more than once
     if not isinstance(value, str):
         return value
     try:
@@ -94,7 +92,7 @@ def from_json(value: object) -> object:
 class EditedJob(Strict):
     """A job's arguments as a person edited them."""
 
-    args: Annotated[list[Any], BeforeValidator(from_json)]
+    args: Annotated[tuple[Any, ...], BeforeValidator(from_json)]
     kwargs: Annotated[dict[str, Any], BeforeValidator(from_json)]
     queue: Lane | None = None
 

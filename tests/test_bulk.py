@@ -23,6 +23,7 @@ from sqlalchemy import func, insert, select
 
 from service.app import create_app
 from tests.conftest import ROOT, StartWorker
+from tests.families import hooks
 from tests.waiting import eventually
 from workers.database import Database
 from workers.errors import InvalidInput
@@ -35,7 +36,6 @@ from workers.tasks.bulk import exports
 from workers.tasks.bulk.exports import export_table, new_export, remove_expired
 from workers.tasks.bulk.licence_key import InvalidLicence, make_key, signing_key, tag_of, verify_key
 from workers.tasks.bulk.licences import find_batch, generate_licence_keys, new_batch
-from workers.tasks.clients import close_clients, open_clients
 
 Family = Callable[..., Awaitable[dict[str, Any]]]
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -143,12 +143,7 @@ async def test_100_000_keys_survive_kill_9_at_half_without_a_duplicate_or_a_gap(
 async def test_a_batch_that_was_cancelled_goes_on_where_it_was(
     family_settings: Settings, database: Database, start_worker: StartWorker, journal: Journal, pool: ArqRedis
 ) -> None:
-    async def startup(ctx: dict[Any, Any]) -> None:
-        ctx["settings"] = family_settings
-        await open_clients(ctx)
-
-    hooks = {"on_startup": startup, "on_shutdown": close_clients}
-    await start_worker([generate_licence_keys], queues=[QUEUE], settings=family_settings, **hooks)
+    await start_worker([generate_licence_keys], queues=[QUEUE], **hooks(family_settings))
     batch = await new_batch(database, "Quill", 20_000)
     [job_id] = await journal.enqueue([NewJob("generate_licence_keys", QUEUE, (), {"batch_id": batch})])
 

@@ -13,11 +13,11 @@ from playwright.async_api import Browser, Page, expect
 
 from service.app import create_app
 from tests.conftest import Client, StartWorker
+from tests.families import hooks
 from tests.smtp import MailServer
 from tests.waiting import eventually
 from workers.journal import Journal, NewJob
 from workers.settings import Settings
-from workers.tasks.clients import close_clients, open_clients
 from workers.tasks.email.sending import send_email
 
 Open = Callable[..., Awaitable[Page]]
@@ -57,12 +57,7 @@ async def start_mailer(start_worker: StartWorker, settings: Settings, port: int)
     """A worker that sends mail to the test's SMTP server."""
     at = settings.model_copy(update={"smtp_host": "127.0.0.1", "smtp_port": port})
 
-    async def startup(ctx: dict[Any, Any]) -> None:
-        ctx["settings"] = at
-        await open_clients(ctx)
-
-    hooks = {"on_startup": startup, "on_shutdown": close_clients}
-    return await start_worker([send_email], queues=["arq:queue:emails"], settings=at, **hooks)
+    return await start_worker([send_email], queues=["arq:queue:emails"], **hooks(at))
 
 
 async def test_30_mails_of_which_3_are_refused_are_watched_retried_and_deleted(

@@ -10,12 +10,12 @@ from sqlalchemy import func, select
 
 from service.app import create_app
 from tests.conftest import StartWorker
+from tests.families import hooks
 from tests.waiting import eventually
 from workers.database import Database
 from workers.key_ring import KeyRing
 from workers.settings import Settings
 from workers.tables import devices, usage_daily
-from workers.tasks.clients import close_clients, open_clients
 from workers.tasks.telemetry.folding import fold_telemetry
 from workers.tasks.telemetry.intake import Hasher, take_in
 
@@ -127,12 +127,7 @@ async def test_an_older_event_that_comes_late_does_not_turn_the_version_back(
 async def test_batches_from_an_sdk_are_folded_by_a_worker(
     family_settings: Settings, database: Database, start_worker: StartWorker
 ) -> None:
-    async def startup(ctx: dict[Any, Any]) -> None:
-        ctx["settings"] = family_settings
-        await open_clients(ctx)
-
-    hooks = {"on_startup": startup, "on_shutdown": close_clients}
-    await start_worker([fold_telemetry], queues=["arq:queue:telemetry"], settings=family_settings, **hooks)
+    await start_worker([fold_telemetry], queues=["arq:queue:telemetry"], **hooks(family_settings))
     async with TestClient(TestServer(create_app(family_settings))) as client:
         now = datetime.now(UTC).isoformat()
         batch = {

@@ -10,11 +10,11 @@ from arq.connections import ArqRedis
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from tests.conftest import StartWorker
+from tests.families import hooks
 from tests.waiting import eventually
 from workers.errors import InvalidInput, NotFound
 from workers.journal import Journal, NewJob
 from workers.settings import Settings
-from workers.tasks.clients import close_clients, open_clients
 from workers.tasks.webhooks import endpoints
 from workers.tasks.webhooks.answers import DeliveryRefused, InvalidWebhook
 from workers.tasks.webhooks.delivery import (
@@ -80,12 +80,7 @@ async def test_an_event_reaches_the_endpoints_that_subscribed_and_verifies(
     off, _ = await register(ctx, receiver.url)
     await endpoints.change(ctx["database"], ctx["settings"], off, {"enabled": False})
 
-    async def startup(worker_ctx: dict[Any, Any]) -> None:
-        worker_ctx["settings"] = family_settings
-        await open_clients(worker_ctx)
-
-    hooks = {"on_startup": startup, "on_shutdown": close_clients}
-    await start_worker([send_event, deliver_event], queues=["arq:queue:webhooks"], settings=family_settings, **hooks)
+    await start_worker([send_event, deliver_event], queues=["arq:queue:webhooks"], **hooks(family_settings))
     told = {"event": "licence.issued", "payload": {"seat": "ü"}}
     await journal.enqueue([NewJob("send_event", "arq:queue:webhooks", (), told)])
     await eventually(lambda: len(receiver.got) == 2)

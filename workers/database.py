@@ -22,6 +22,8 @@ from workers.tables import SCHEMA
 
 logger = logging.getLogger("arqlight.database")
 MIGRATIONS = Path(__file__).parent / "migrations"
+# Alembic tells of each step; the job that happens to be the first has no use for that in its log.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 # pg_advisory_lock's key: whoever starts first migrates, the others wait for it.
 MIGRATION_LOCK = 4_207_849_484
 CONNECT_TIMEOUT_S = 5

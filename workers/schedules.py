@@ -72,7 +72,7 @@ def check_cron(cron: str) -> None:
     try:
         next(CronSim(cron, datetime.now(UTC)))
     except CronSimError as error:
-        raise InvalidInput("cron", f"{cron!r} is no cron expression: {error}") from None
+        raise InvalidInput("cron", f"{cron!r} is no cron expression, or one that never fires: {error}") from None
     except StopIteration:
         raise InvalidInput("cron", f"{cron!r} never fires: there is no such day") from None
 

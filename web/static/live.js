@@ -70,17 +70,14 @@ function refill(failed, most, total) {
   }, 400);
 }
 
+/** A job's page: as it moves, its parts are fetched again. */
 function followJob() {
   let shown;
-  follow([`job:${article.dataset.job}`], null, async (frame) => {
+  follow([`job:${article.dataset.job}`], null, (frame) => {
     const data = JSON.stringify(frame.data);
-    if (frame.type === "snapshot") shown ??= data;
     if (!frame.topic || data === shown) return;
     shown = data;
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    document.querySelector("main").replaceChildren(...page.querySelector("main").childNodes);
-    tickAll();
+    soon();
   });
 }
 
@@ -98,7 +95,8 @@ function followPage(topics) {
 
 tickAll();
 const topics = (document.querySelector("main").dataset.topics ?? "").split(",").filter(Boolean);
-document.addEventListener("done", () => (article ? location.reload() : refresh()));
+document.addEventListener("done", refresh);
+document.addEventListener("acted", () => article && soon());
 if (figures) followDashboard();
 else if (article) followJob();
 else if (topics.length) followPage(topics);

@@ -10,7 +10,7 @@ let again = false;
 
 function isBusy(part) {
   const typing = part.contains(document.activeElement) && document.activeElement.matches("input, textarea, select");
-  return typing || part.querySelector("details[open], input:checked") !== null;
+  return typing || part.querySelector("details.confirm[open], details.card[open], input:checked") !== null;
 }
 
 export async function refresh() {

@@ -50,7 +50,7 @@ function soon() {
 
 form.addEventListener("input", soon);
 variables.addEventListener("input", soon);
-form.addEventListener("done", () => location.reload());
+document.addEventListener("done", () => location.reload());
 document.querySelector("form[data-test]").addEventListener("submit", async (event) => {
   event.preventDefault();
   const test = event.target;
