@@ -1,5 +1,6 @@
 """REST of the task families: telemetry, webhooks, licence keys, exports, sync, e-mail templates."""
 
+import asyncio
 import base64
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -118,7 +119,7 @@ class TestMail(Strict):
 class RollBack(Strict):
     """The version to go back to."""
 
-    version: int = Field(ge=0)
+    version: int = Field(ge=0, le=1_000_000_000)
 
 
 @routes.post("/api/v1/telemetry")
@@ -260,7 +261,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     export = await exports.find_export(request.app[DATABASE], export_id)
     if export["state"] != "done":
         raise Problem(410, f"export {export_id} is {export['state']}; there is no file to download")
-    store = open_store(request.app[SETTINGS])
+    store = await asyncio.to_thread(open_store, request.app[SETTINGS])
     try:
         found = await obstore.get_async(store, export["path"])
     except FileNotFoundError:

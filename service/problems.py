@@ -82,7 +82,7 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
 
 def is_form(request: web.Request) -> bool:
     """Whether a person sent this from a form, not a programme."""
-    return request.content_type in ("application/x-www-form-urlencoded", "multipart/form-data")
+    return request.content_type == "application/x-www-form-urlencoded"
 
 
 def _say(request: web.Request, error: web.HTTPException) -> str:

@@ -5,6 +5,7 @@ import inspect
 import json
 import re
 from typing import Annotated, Any, TypeVar, get_origin
+from urllib.parse import parse_qsl
 
 from aiohttp import web
 from arq.constants import health_check_key_suffix
@@ -133,24 +134,39 @@ async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:
 async def read_json(request: web.Request) -> Any:
     """The body, as JSON. Raises Problem 400."""
     try:
-        return json.loads(await request.read())
+        return json.loads(await request.read(), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"the body is not JSON: {error}") from error
 
 
+def _no_number(name: str) -> None:
+    """Python reads NaN and Infinity, which JSON does not have (RFC 8259, 6), and no other reader takes."""
+    raise ValueError(f"{name} is no number of JSON's")
+
+
 async def parse_input(request: web.Request, model: type[Model]) -> Model:
     """What a programme sent as JSON or a person as a form. Raises Problem: 400 for neither, 422 naming the field."""
+    body: Any
     if is_form(request):
         lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
-        try:
-            form = await request.post()
-        except (ValueError, LookupError) as error:  # an encoding that is none, or bytes that are not in it
-            raise Problem(400, f"the form cannot be read: {error}") from error
-        # Of a field given twice the last one counts (a checkbox comes behind its hidden "false"), but in a list.
-        body: Any = {name: form.getall(name) if name in lists else form.getall(name)[-1] for name in form}
+        body = {}
+        for name, value in await _read_form(request):
+            # Of a field given twice the last one counts (a checkbox comes behind its hidden "false"), but in a list.
+            body[name] = [*body.get(name, []), value] if name in lists else value
     else:
         body = await read_json(request) if request.can_read_body else {}
     return validate(model, body)
+
+
+async def _read_form(request: web.Request) -> list[tuple[str, str]]:
+    """A form's fields in order. aiohttp's own reading lets bytes through that are not UTF-8. Raises Problem 400."""
+    try:
+        if (request.charset or "utf-8").lower() != "utf-8":
+            raise ValueError(f"its encoding is {request.charset!r}, not UTF-8")
+        raw = (await request.read()).decode("ascii")  # all else is percent-encoded
+        return parse_qsl(raw, keep_blank_values=True, errors="strict", max_num_fields=MOST_JOBS)
+    except ValueError as error:
+        raise Problem(400, f"the form cannot be read: {error}") from error
 
 
 def validate(model: type[Model], body: Any, status: int = 422) -> Model:

@@ -21,6 +21,10 @@ def standing(stats: dict[str, Any]) -> Standing:
         lanes = ", ".join(lane["queue"] for lane in stuck)
         text = f"{_count(sum(lane['queued'] for lane in stuck))} waiting in {lanes}, and no worker takes from there."
         return _say("trouble", f"{text} Start one with", f"arqlight worker --queues {lanes.replace(', ', ',')}")
+    paused = [lane for lane in stats["lanes"] if lane["queued"] and lane["paused"]]
+    if paused:
+        lanes = ", ".join(lane["queue"] for lane in paused)
+        return _say("trouble", f"{_count(sum(lane['queued'] for lane in paused))} waiting in {lanes}, which is paused.")
     if failed and not (running or waiting):
         return _say("trouble", f"{_count(failed)} failed and {'waits' if failed == 1 else 'wait'} for your decision.")
     if running or waiting:

@@ -14,11 +14,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
+import obstore
 import pyarrow.parquet as pq
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from moto.server import ThreadedMotoServer
 from sqlalchemy import func, insert, select
 
 from service.app import create_app
@@ -36,6 +39,7 @@ from workers.tasks.bulk import exports
 from workers.tasks.bulk.exports import export_table, new_export, remove_expired
 from workers.tasks.bulk.licence_key import InvalidLicence, make_key, signing_key, tag_of, verify_key
 from workers.tasks.bulk.licences import find_batch, generate_licence_keys, new_batch
+from workers.tasks.bulk.storage import open_store
 
 Family = Callable[..., Awaitable[dict[str, Any]]]
 Spawn = Callable[..., subprocess.Popen[str]]
@@ -302,3 +306,34 @@ def test_the_command_line_verifies_a_key_offline(settings: Settings, signer: Ed2
     key_file.write_text("no key")
     code, said = command(*verify)
     assert (code, "no public key in PEM" in said) == (2, True)
+
+
+async def test_an_export_goes_to_s3_and_is_downloaded_from_there(
+    family: Family, family_settings: Settings, sold: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = ThreadedMotoServer(port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    try:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_REGION": "us-east-1",
+            "AWS_ENDPOINT": address,
+            "AWS_ALLOW_HTTP": "true",
+        }.items():
+            monkeypatch.setenv(name, value)
+        async with aiohttp.ClientSession() as http, http.put(f"{address}/arqlight") as answer:
+            assert answer.status == 200
+        ctx = await family(storage_url="s3://arqlight/exports")
+        export_id = await new_export(ctx["database"], "sales", "csv")
+        told = await export_table(ctx, export_id)
+        async with TestClient(TestServer(create_app(ctx["settings"]))) as client:
+            listed = await (await client.get(f"/api/v1/exports/{export_id}")).json()
+            data = await (await client.get("/" + listed["download"].split("/", 3)[3])).read()
+        assert hashlib.sha256(data).hexdigest() == told["sha256"]
+        kept = await obstore.get_async(open_store(ctx["settings"]), told["path"])
+        assert bytes(await kept.bytes_async()) == data
+    finally:
+        server.stop()

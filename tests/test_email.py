@@ -93,7 +93,7 @@ async def test_two_who_save_at_once_get_two_versions(database: Database, rendere
         ("text", "{{ range(9999999999) }}", "Range too big"),
         ("text", "{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "RecursionError"),
         ("subject", "   ", "it is empty"),
-        ("text", "x" * 200_000, "too many"),
+        ("text", "x" * 200_000, "it has 200,000 characters"),
     ],
 )
 async def test_a_template_that_is_a_trick_is_refused_with_part_and_reason_and_not_saved(

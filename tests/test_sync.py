@@ -93,8 +93,8 @@ async def test_an_entry_that_cannot_be_read_is_reported_and_the_others_come_in(
     sync: Sync, market: Marketplaces, database: Database
 ) -> None:
     market.sales["envato"] = [envato_sale(3), envato_sale(2, sold_at="soon"), {"x": 1}, envato_sale(1, amount="much"),
-                              "text", envato_sale(0, sold_at="2026-05-05T00:00:00")]  # fmt: skip
-    assert await sync("envato") == {"seen": 6, "new": 1, "changed": 0, "refused": 5}
+                              "text", envato_sale(0, license="a\0b"), envato_sale(0, sold_at="2026-05-05T00:00:00")]  # fmt: skip
+    assert await sync("envato") == {"seen": 7, "new": 1, "changed": 0, "refused": 6}
     [run] = await list_runs(database)
     assert "has no time zone" in run["refused"][-1]["reason"]
 

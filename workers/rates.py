@@ -20,7 +20,7 @@ async def take_turn(redis: Redis, settings: Settings, name: str, per_minute: int
     if not per_minute:
         return
     scripts = Scripts(redis, settings)
-    burst = max(1, per_minute // 20)
+    burst = max(1, per_minute // 10)
     while wait_ms := int(await scripts.run("take_turn", name, per_minute, burst)):
         wait_s = wait_ms / 1000
         if wait_s > LONGEST_SLEEP_S:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from tests.benchmarks import depth, drain, enqueueing, fanout, pickup, processes, profile, servers
+from tests.benchmarks import depth, drain, enqueueing, families, fanout, pickup, processes, profile, servers
 from tests.benchmarks.plot import plot_rates
 from tests.benchmarks.report import Table
 
@@ -28,6 +28,8 @@ MEASURES = {
     "claims": depth.measure_claims,
     "fanout": fanout.measure,
     "processes": processes.measure,
+    "exports": families.measure_exports,
+    "telemetry": families.measure_telemetry,
 }
 PARTS = ("drain", *MEASURES)
 
@@ -39,7 +41,7 @@ def main(arguments: list[str]) -> None:
     chosen = [part for part in PARTS if part in arguments] or every
     began = time.monotonic()
     tables: list[Table] = []
-    with servers.running(postgres=bool({"drain", "pickup"} & set(chosen))) as running:
+    with servers.running(postgres=bool({"drain", "pickup", "exports", "telemetry"} & set(chosen))) as running:
         for part in chosen:
             print(f"\n{part}", flush=True)
             redis.Redis(port=running.redis_port).flushall()

@@ -12,6 +12,7 @@ from workers.task import Backoff, task
 from workers.tasks.email.message import InvalidEmail, compose, parse_address
 from workers.tasks.email.sends import mark_sent, release, reserve
 from workers.tasks.email.templates import find_template
+from workers.texts import check_text
 
 LONGEST_KEY = 200
 
@@ -37,8 +38,10 @@ async def send_email(
     settings: Settings = ctx["settings"]
     parse_address(to, "to")
     if idempotency_key is not None:
-        if not 0 < len(idempotency_key) <= LONGEST_KEY:
-            raise InvalidEmail(f"idempotency_key has {len(idempotency_key)} characters; give 1 to {LONGEST_KEY}")
+        try:
+            check_text("idempotency_key", idempotency_key, LONGEST_KEY, shortest=1)
+        except InvalidInput as error:
+            raise InvalidEmail(str(error)) from error
         sent = await reserve(ctx["database"], idempotency_key, ctx["job_id"])
         if sent is not None:
             return {"message_id": sent, "suppressed": True}

@@ -14,6 +14,7 @@ from workers.errors import DatabaseMissing, InvalidInput, NotFound
 from workers.tables import email_template_versions as versions
 from workers.tables import email_templates as templates
 from workers.tasks.email.rendering import Renderer
+from workers.texts import check_text
 
 _FOLDER = Path(__file__).parent / "built_in"
 SUBJECTS = {
@@ -105,10 +106,8 @@ async def save_template(
     if not (name.isascii() and name.isidentifier() and len(name) <= 100):
         raise InvalidInput("name", f"{name[:100]!r} is no name; write letters, digits and _, such as order_shipped")
     for part, longest in LONGEST.items():
-        if len(parts[part]) > longest:
-            raise InvalidInput(part, f"{len(parts[part]):,} characters are too many; {longest:,} at most")
-        if "\0" in parts[part]:
-            raise InvalidInput(part, "it holds a NUL character")
+        check_text(part, parts[part], longest, lines=True)
+    check_text("note", note, 500)
     if not parts["subject"].strip():
         raise InvalidInput("subject", "it is empty")
     if not parts["text"].strip():
@@ -122,9 +121,7 @@ async def save_template(
         newest = select(func.coalesce(func.max(versions.c.version), BUILT_IN_VERSION)).where(versions.c.name == name)
         version = (await connection.execute(newest)).scalar_one() + 1
         await connection.execute(
-            insert(versions).values(
-                name=name, version=version, variables=names, note=note[:500], created_by=who, **parts
-            )
+            insert(versions).values(name=name, version=version, variables=names, note=note, created_by=who, **parts)
         )
         await connection.execute(templates.update().where(templates.c.name == name).values(version=version))
     return await find_template(database, name, version)

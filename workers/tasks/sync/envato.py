@@ -7,13 +7,13 @@ https://build.envato.com/api/: the endpoint gives a list of `{"amount", "sold_at
 import hashlib
 from collections.abc import AsyncIterator
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import aiohttp
 
 from workers.settings import Settings
-from workers.tasks.sync.marketplace import Page, Sale, TokenMissing, UnexpectedAnswer, get_json
+from workers.tasks.sync.marketplace import Page, Sale, TokenMissing, UnexpectedAnswer, get_json, read_sales
 
 MOST_PAGES = 5_000
 # Their answers are cached for up to an hour, and sales of one second may come in any order: look back a little.
@@ -43,23 +43,12 @@ class Envato:
             entries = await get_json(self._session, "Envato", url, token, {"page": str(number)})
             if not isinstance(entries, list):
                 raise UnexpectedAnswer(f"Envato answers a {type(entries).__name__}, not the list of sales it documents")
-            sales, refused = read_sales(entries)
+            sales, refused = read_sales(entries, _sale)
             newest = max([sale.sold_at for sale in sales] + ([newest] if newest else []), default=None)
             is_last = not entries or (until is not None and any(sale.sold_at.timestamp() < until for sale in sales))
             yield Page(sales, refused, newest.isoformat() if is_last and newest else None)
             if is_last:
                 return
-
-
-def read_sales(entries: list[Any]) -> tuple[list[Sale], list[dict[str, str]]]:
-    """Their entries as sales, and those that could not be read."""
-    sales, refused = [], []
-    for entry in entries:
-        try:
-            sales.append(_sale(entry))
-        except (KeyError, TypeError, ValueError, InvalidOperation, AttributeError) as error:
-            refused.append({"entry": str(entry)[:200], "reason": f"{type(error).__name__}: {error}"})
-    return sales, refused
 
 
 def _sale(entry: dict[str, Any]) -> Sale:

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 
 from workers.settings import Settings
-from workers.tasks.sync.marketplace import Page, Sale, TokenMissing, UnexpectedAnswer, get_json
+from workers.tasks.sync.marketplace import Page, Sale, TokenMissing, UnexpectedAnswer, get_json, read_sales
 
 MOST_PAGES = 5_000
 # Refunds change sales that were seen: each run looks at the last month again.
@@ -46,24 +46,13 @@ class Gumroad:
             ):
                 said = answer.get("message") if isinstance(answer, dict) else type(answer).__name__
                 raise UnexpectedAnswer(f"Gumroad answers {said!r}, not the sales it documents")
-            sales, refused = read_sales(answer["sales"])
+            sales, refused = read_sales(answer["sales"], _sale)
             newest = max([sale.sold_at.date().isoformat() for sale in sales] + [newest])
             following = answer.get("next_page_key")
             yield Page(sales, refused, None if following else newest or None)
             if not following:
                 return
             params = {**params, "page_key": str(following)}
-
-
-def read_sales(entries: list[Any]) -> tuple[list[Sale], list[dict[str, str]]]:
-    """Their entries as sales, and those that could not be read."""
-    sales, refused = [], []
-    for entry in entries:
-        try:
-            sales.append(_sale(entry))
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            refused.append({"entry": str(entry)[:200], "reason": f"{type(error).__name__}: {error}"})
-    return sales, refused
 
 
 def _sale(entry: dict[str, Any]) -> Sale:

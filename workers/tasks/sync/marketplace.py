@@ -1,6 +1,7 @@
 """What a marketplace is to us: pages of sales behind a cursor, and errors in plain words."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -70,6 +71,19 @@ class Marketplace(Protocol):
         Raises TokenMissing, TokenRefused, UnexpectedAnswer (for good); NotYet, MarketplaceTrouble (again later).
         """
         ...
+
+
+def read_sales(entries: list[Any], read: Callable[[Any], Sale]) -> tuple[list[Sale], list[dict[str, str]]]:
+    """Entries of an answer as sales, and those that could not be read."""
+    sales, refused = [], []
+    for entry in entries:
+        try:
+            if "\\u0000" in json.dumps(entry):
+                raise ValueError("it holds a NUL character, which cannot be stored")
+            sales.append(read(entry))
+        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
+            refused.append({"entry": str(entry)[:200].replace("\0", ""), "reason": f"{type(error).__name__}: {error}"})
+    return sales, refused
 
 
 async def get_json(session: aiohttp.ClientSession, name: str, url: str, token: str, params: dict[str, str]) -> Any:

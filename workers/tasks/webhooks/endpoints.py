@@ -17,6 +17,7 @@ from workers.tables import webhook_endpoints as table
 from workers.tasks.webhooks.answers import Answer, parse_url
 from workers.tasks.webhooks.network import ForbiddenAddress, check_host
 from workers.tasks.webhooks.signing import new_secret
+from workers.texts import check_text
 
 LONGEST_OVERLAP_S = 7 * 24 * 3600
 MOST_EVENT_TYPES = 100
@@ -55,8 +56,7 @@ async def register(
     """A new endpoint, and its secret, which is shown this once. Raises InvalidInput."""
     await check_url(url, settings)
     check_event_types(event_types)
-    if len(description) > 500:
-        raise InvalidInput("description", f"{len(description)} characters are too many; 500 at most")
+    check_text("description", description, 500)
     endpoint_id, secret = f"ep_{secrets.token_hex(8)}", new_secret()
     row = {"id": endpoint_id, "url": url, "description": description, "event_types": event_types,
            "secret": keys.encrypt(secret)}  # fmt: skip
@@ -121,6 +121,7 @@ async def change(database: Database, settings: Settings, endpoint_id: str, value
         await check_url(values["url"], settings)
     if "event_types" in values:
         check_event_types(values["event_types"])
+    check_text("description", values.get("description", ""), 500)
     if values.get("enabled"):
         values = {**values, "disabled_reason": None, "failures_in_a_row": 0}
     async with database.begin() as connection:
