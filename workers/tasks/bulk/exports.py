@@ -24,7 +24,7 @@ TABLES: dict[str, Table] = {
     "sales": sales,
     "deliveries": webhook_deliveries,
 }
-ROWS_A_GROUP = 5_000
+ROWS_A_GROUP = 2_000
 
 
 class ExportMissing(PermanentFailure):

@@ -3,15 +3,12 @@
 import csv
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, BinaryIO, Protocol
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from sqlalchemy import Boolean, Date, DateTime, Integer, Table
-from sqlalchemy.types import TypeEngine
+from sqlalchemy import Table
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
@@ -30,9 +27,12 @@ class Writer(Protocol):
 
 def open_writer(kind: str, table: Table, file: BinaryIO) -> Writer:
     """The writer of a format."""
-    writers: dict[str, Callable[[Table, BinaryIO], Writer]]
-    writers = {"csv": CsvWriter, "jsonl": JsonLinesWriter, "parquet": ParquetWriter}
-    return writers[kind](table, file)
+    if kind == "parquet":
+        # Arrow takes 50 MB, which a worker that exports none need not hold.
+        from workers.tasks.bulk.parquet import ParquetWriter
+
+        return ParquetWriter(table, file)
+    return CsvWriter(table, file) if kind == "csv" else JsonLinesWriter(table, file)
 
 
 class CsvWriter:
@@ -63,7 +63,7 @@ class JsonLinesWriter:
 
     def write(self, rows: Sequence[Any]) -> None:
         lines = [
-            json.dumps(dict(zip(self._names, row, strict=True)), default=_plain, ensure_ascii=False) for row in rows
+            json.dumps(dict(zip(self._names, row, strict=True)), default=plain, ensure_ascii=False) for row in rows
         ]
         self._file.write(("\n".join(lines) + "\n").encode("utf-8", "replace") if lines else b"")
 
@@ -71,57 +71,18 @@ class JsonLinesWriter:
         """Nothing follows."""
 
 
-class ParquetWriter:
-    """Parquet with Zstandard, a row group for each group of rows."""
-
-    def __init__(self, table: Table, file: BinaryIO) -> None:
-        self._schema = pa.schema([(column.name, _arrow_type(column.type)) for column in table.columns])
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
-
-    def write(self, rows: Sequence[Any]) -> None:
-        columns = zip(*rows, strict=True) if rows else ()
-        arrays = [
-            pa.array([_fit(value, field.type) for value in column], type=field.type)
-            for column, field in zip(columns, self._schema, strict=True)
-        ]
-        if arrays:
-            self._writer.write_batch(pa.record_batch(arrays, schema=self._schema))
-
-    def finish(self) -> None:
-        self._writer.close()
-
-
 def _cell(value: Any) -> Any:
     if isinstance(value, str):
         # Blanks in front do not keep a spreadsheet from seeing the formula.
         return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
     if isinstance(value, dict | list):
-        return json.dumps(value, default=_plain, ensure_ascii=False)
+        return json.dumps(value, default=plain, ensure_ascii=False)
     return value.isoformat() if isinstance(value, datetime | date) else value
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     if isinstance(value, datetime | date):
         return value.isoformat()
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     return str(value)
-
-
-def _arrow_type(kind: TypeEngine[Any]) -> pa.DataType:
-    if isinstance(kind, Boolean):
-        return pa.bool_()
-    if isinstance(kind, Integer):
-        return pa.int64()
-    if isinstance(kind, DateTime):
-        return pa.timestamp("us", tz="UTC")
-    if isinstance(kind, Date):
-        return pa.date32()
-    # Exact: what is money must not become a float.
-    return pa.string()
-
-
-def _fit(value: Any, kind: pa.DataType) -> Any:
-    if value is None or kind != pa.string() or isinstance(value, str):
-        return value
-    return json.dumps(value, default=_plain, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
