@@ -6,7 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiosmtpd.smtp import AuthResult
 from arq import Retry
+from pydantic import SecretStr
 
 from tests.smtp import MailServer
 from workers.database import Database
@@ -216,3 +218,25 @@ async def test_without_a_database_the_built_in_templates_are_sent_and_the_rest_s
     with pytest.raises(Exception, match="needs PostgreSQL, and no database is set"):
         await send_email(ctx, "x@example.org", "alert", idempotency_key="k", title="a", text="b")
     assert len(mail_server.messages) == 1
+
+
+async def test_the_pool_signs_in_and_a_wrong_password_is_tried_again_and_never_shown(
+    family: Family, settings: Settings
+) -> None:
+    def check(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -> AuthResult:
+        return AuthResult(success=data.login == b"ada" and data.password == b"right-horse", handled=False)
+
+    server = MailServer(authenticator=check, auth_required=True, auth_require_tls=False)
+    server.start()
+    try:
+        at = {"smtp_host": "127.0.0.1", "smtp_port": server.port, "smtp_username": "ada"}
+        ctx = await family(**at, smtp_password=SecretStr("right-horse"))
+        await send_email(ctx, "x@example.org", "alert", title="a", text="b")
+        assert len(server.messages) == 1
+        wrong = await family(**at, smtp_password=SecretStr("wrong-horse"))
+        with pytest.raises(Retry) as refused:
+            await send_email(wrong, "x@example.org", "alert", title="a", text="b")
+        assert "refuses the sign-in as 'ada': 535" in str(refused.value.__cause__)
+        assert "wrong-horse" not in f"{refused.value} {refused.value.__cause__}"
+    finally:
+        server.stop()

@@ -21,6 +21,10 @@ class RecipientRefused(PermanentFailure):
     """The server refused the address or the message for good (an SMTP reply of 5xx)."""
 
 
+class SignInRefused(Exception):
+    """The server does not take name or password: somebody has to mend that, and the mail is tried again meanwhile."""
+
+
 class CodeExpired(PermanentFailure):
     """A code that waited longer than its life."""
 
@@ -85,6 +89,11 @@ async def _send(
     message = compose(settings.smtp_from, to, rendered, ctx["job_id"])
     try:
         reply = await ctx["smtp"].send(message)
+    except aiosmtplib.SMTPAuthenticationError as error:
+        raise SignInRefused(
+            f"the mail server refuses the sign-in as {settings.smtp_username!r}: {error.code} {error.message}; see "
+            "ARQLIGHT_SMTP_USERNAME and ARQLIGHT_SMTP_PASSWORD"
+        ) from error
     except aiosmtplib.SMTPRecipientsRefused as error:
         refused = error.recipients[0]
         raise _refusal(refused.code, f"{refused.code} {refused.message} ({refused.recipient})", error) from error
