@@ -9,7 +9,7 @@ import jinja2
 from aiohttp import web
 from redis.asyncio import Redis
 
-from service import api, control_api, family_api, feed_routes, health, pages
+from service import api, control_api, families, feed_routes, health, pages
 from service.feed import Feed
 from service.guard import guard, set_security_headers
 from service.operations import Operations
@@ -50,7 +50,7 @@ def create_app(settings: Settings) -> web.Application:
     app.add_routes(health.routes)
     app.add_routes(api.routes)
     app.add_routes(control_api.routes)
-    app.add_routes(family_api.routes)
+    app.add_routes(families.ROUTES)
     app.add_routes(feed_routes.routes)
     app.add_routes(pages.ROUTES)
     app.router.add_static("/static", WEB / "static")

@@ -13,12 +13,10 @@ LONGEST_SLEEP_S = 2.0
 
 
 async def take_turn(redis: Redis, settings: Settings, name: str, per_minute: int) -> None:
-    """Return when it is this job's turn under the limit `name`; 0 a minute is no limit.
+    """Return when it is this job's turn under the limit `name`.
 
     Raises NotYet when the turn is more than two seconds away: the job goes back, its attempt not counted.
     """
-    if not per_minute:
-        return
     scripts = Scripts(redis, settings)
     burst = max(1, per_minute // 10)
     while wait_ms := int(await scripts.run("take_turn", name, per_minute, burst)):

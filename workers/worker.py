@@ -86,7 +86,7 @@ class Worker(arq.Worker):
         self._lines: list[Line] = []
         self._companions: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
-        self._told = contextlib.ExitStack()
+        self._telling = contextlib.AsyncExitStack()
 
     async def main(self) -> None:
         """Start up, then claim and run until stopped (or, in a burst, until the queues are empty)."""
@@ -110,7 +110,9 @@ class Worker(arq.Worker):
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
-        self.logbook = self._told.enter_context(Logbook(telling, self.id, self.secrets).attached())
+        self.logbook = self._telling.enter_context(Logbook(telling, self.id, self.secrets).attached())
+        self._telling.push_async_callback(self.progress.close)
+        self._telling.push_async_callback(self.logbook.close_book)
         self.ctx["redis"] = self.pool
         self.ctx["progress"] = self.progress
         self.ctx["log"] = job_log()
@@ -322,9 +324,7 @@ class Worker(arq.Worker):
             await self._heartbeat.stop()
             with contextlib.suppress(*SERVER_AWAY):  # then the lease runs out by itself
                 await self.journal.leave(self.id)
-            self._told.close()
-            await self.progress.close()
-            await self.logbook.close_book()
+        await self._telling.aclose()
         for line in self._lines:
             await line.close()
         await super().close()

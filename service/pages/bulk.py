@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
-from service.family_api import with_link
+from service.families.bulk import with_link
 from service.feed import say_watched
 from service.parts import DATABASE, REDIS
 from workers.tasks.bulk import exports, licences

@@ -105,6 +105,7 @@ async def export_table(ctx: dict[str, Any], export_id: str) -> dict[str, Any]:
     except BaseException:
         # Not closed: closing is what makes the object appear in the store.
         del target
+        await asyncio.shield(_note(database, export_id, state="waiting"))
         raise
     await asyncio.to_thread(target.close)
     expires_at = datetime.now(UTC) + timedelta(hours=settings.export_keep_h)

@@ -50,7 +50,8 @@ async def send_email(
         if sent is not None:
             return {"message_id": sent, "suppressed": True}
     try:
-        await take_turn(ctx["redis"], settings, "smtp", settings.smtp_per_minute) if settings.smtp_per_minute else None
+        if settings.smtp_per_minute:
+            await take_turn(ctx["redis"], settings, "smtp", settings.smtp_per_minute)
         answer = await _send(ctx, settings, to, template, variables)
     except PermanentFailure:
         if idempotency_key is not None:

@@ -1,6 +1,5 @@
 """The tasks that deliver: to any address, and to the endpoints that subscribed to an event."""
 
-import asyncio
 from time import perf_counter
 from typing import Any
 
@@ -92,15 +91,13 @@ async def deliver_event(
         )
     begun = perf_counter()
     answer: Answer | None = None
-    problem: BaseException | None = None
+    problem: Exception | None = None
     try:
         headers = sign(keys, message_id, body)
         answer = await post(ctx["http"], endpoint.url, body, _json(headers), settings.webhook_timeout_s)
         judge(answer, endpoint.url)
     except (aiohttp.ClientError, TimeoutError, ForbiddenAddress, DeliveryFailed, DeliveryRefused, Retry) as error:
         problem = error
-    except asyncio.CancelledError as error:
-        problem = error  # its own timeout, or a shutdown: what was tried stays written down
     failures = await endpoints.keep_delivery(
         ctx["database"], endpoint_id, message_id, event, body, attempt=ctx["job_try"], job_id=ctx["job_id"],
         answer=answer, problem=problem, duration_ms=round((perf_counter() - begun) * 1000),

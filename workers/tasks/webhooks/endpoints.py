@@ -162,7 +162,7 @@ async def switch_off(database: Database, endpoint_id: str, reason: str) -> bool:
 
 async def keep_delivery(
     database: Database, endpoint_id: str, message_id: str, event: str, body: str, *, attempt: int, job_id: str,
-    answer: Answer | None, problem: BaseException | None, duration_ms: int,
+    answer: Answer | None, problem: Exception | None, duration_ms: int,
 ) -> int:  # fmt: skip
     """Write down one attempt; how many have failed in a row now, this one included."""
     cause = (problem.__cause__ or problem) if problem else None

@@ -1,0 +1,33 @@
+"""REST of the sync of marketplaces."""
+
+from aiohttp import web
+
+from service.answers import done, enqueue
+from service.parts import DATABASE
+from service.requests import Strict, parse_input
+from workers.errors import InvalidInput
+from workers.tasks.sync.syncing import MARKETPLACES, list_runs, sync_sales
+
+routes = web.RouteTableDef()
+
+
+class SyncRequest(Strict):
+    """A marketplace to sync now."""
+
+    marketplace: str
+
+
+@routes.get("/api/v1/sync/runs")
+async def sync_runs(request: web.Request) -> web.Response:
+    """The newest runs with their reports."""
+    runs = await list_runs(request.app[DATABASE], request.query.get("marketplace"))
+    return web.json_response({"items": runs})
+
+
+@routes.post("/api/v1/sync")
+async def sync_now(request: web.Request) -> web.Response:
+    """Sync a marketplace now: 202 with the job's id."""
+    marketplace = (await parse_input(request, SyncRequest)).marketplace
+    if marketplace not in MARKETPLACES:
+        raise InvalidInput("marketplace", f"no marketplace {marketplace[:50]!r}; there are {', '.join(MARKETPLACES)}")
+    return done(request, {"id": await enqueue(request, sync_sales, marketplace=marketplace)}, "/sync", 202)
