@@ -125,16 +125,16 @@ def to_ms(moment: datetime.datetime | None) -> int | None:
 
 async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:
     """The body of an enqueue. Raises Problem: 400 for what is not JSON, 422 for JSON that is not a job."""
-    body = await read_json(request)
+    body = await read_json(request, strict=False)  # NaN among the arguments is the task's to judge
     if isinstance(body, dict) and "jobs" in body:
         return validate(JobsRequest, body).jobs
     return validate(JobRequest, body)
 
 
-async def read_json(request: web.Request) -> Any:
-    """The body, as JSON. Raises Problem 400."""
+async def read_json(request: web.Request, *, strict: bool = True) -> Any:
+    """The body, as JSON; not `strict` lets NaN and Infinity through, as Python reads them. Raises Problem 400."""
     try:
-        return json.loads(await request.read(), parse_constant=_no_number)
+        return json.loads(await request.read(), parse_constant=_no_number if strict else None)
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"the body is not JSON: {error}") from error
 

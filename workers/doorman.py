@@ -18,18 +18,20 @@ from workers.scripting import Scripts
 
 logger = logging.getLogger("arqlight.doorman")
 OWN_PREFIX = b"arqlight:"
-# What the doorman's own worker has to take a job that it was offered, before the others are rung for.
-HEAD_START_S = 0.002
+# How long the doorman's own worker may take to look for a job that it was offered, before the others are rung for.
+LONGEST_HEAD_START_S = 0.1
+Offer = Callable[[Callable[[], None]], bool]
 
 
 class Doorman:
     """Rings when a queue grew or a scheduled job is due.
 
-    :param offer: wakes the doorman's own worker if that is idle, and says whether it did; called in this thread.
+    :param offer: wakes the doorman's own worker if that is idle, and says whether it did; called in this thread. The
+        worker calls what it is given when it has looked.
     :param poll_s: how often to look where the server sends no notifications, in seconds; None where it does.
     """
 
-    def __init__(self, redis: Redis, scripts: Scripts, offer: Callable[[], bool], poll_s: float | None) -> None:
+    def __init__(self, redis: Redis, scripts: Scripts, offer: Offer, poll_s: float | None) -> None:
         self._redis = redis
         self._offer = offer
         self._scripts = scripts
@@ -62,5 +64,17 @@ class Doorman:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(waits, default=None)):
                     await self._changed.wait()
-                    if self._offer():
-                        await asyncio.sleep(HEAD_START_S)
+                    await self._offer_to_own_worker()
+
+    async def _offer_to_own_worker(self) -> None:
+        """Return when the own worker has looked, or when there is no use in waiting for that."""
+        loop, looked = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # this loop has ended meanwhile
+                loop.call_soon_threadsafe(looked.set)
+
+        if self._offer(tell):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_HEAD_START_S):
+                    await looked.wait()

@@ -15,7 +15,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from workers.doorman import Doorman
+from workers.doorman import Doorman, Offer
 from workers.line import Line
 from workers.scripting import Scripts
 from workers.settings import Settings
@@ -45,7 +45,7 @@ class Heartbeat:
         record: Callable[[], dict[str, str]],
         connect: Callable[[], Awaitable[Redis]],
         settings: Settings,
-        offer: Callable[[], bool],
+        offer: Offer,
         poll_s: float | None,
     ) -> None:
         self._worker = worker

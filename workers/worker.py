@@ -8,7 +8,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -82,6 +82,7 @@ class Worker(arq.Worker):
         self._may_have_more = True
         self._summoned = True
         self._lost_an_answer = False
+        self._looked: Callable[[], None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._lines: list[Line] = []
         self._companions: list[asyncio.Task[None]] = []
@@ -137,10 +138,14 @@ class Worker(arq.Worker):
     async def _round(self) -> float:
         """Claim what fits, start it, see to aborts and cron; how many seconds to wait before the next round at most."""
         self._wake.clear()
+        # Taken before the claim is sent: one that was sent before the offer has not looked for it.
+        looked, self._looked = self._looked, None
         try:
             if self._lost_an_answer:
                 await self._give_back()
             await self._claim()
+            if looked:
+                looked()
             if self.allow_abort_jobs and self._summoned:
                 await self._abort_recalled()
             await self.heart_beat()
@@ -266,16 +271,21 @@ class Worker(arq.Worker):
         else:
             self._wake.set()
 
-    def _offer(self) -> bool:
-        """Wake up for new work if there is nothing else to do; whether it was so. Called in the heartbeat's thread."""
+    def _offer(self, looked: Callable[[], None]) -> bool:
+        """Wake up for new work if there is nothing else to do, and call `looked` when the look is over.
+
+        Whether it was so; called in the heartbeat's thread.
+        """
         is_idle = not self.tasks and self._free_slots() > 0
         if is_idle:
+            self._looked = looked
             self.loop.call_soon_threadsafe(self._wake.set)
         return is_idle
 
     def _summon(self, job_id: bytes) -> None:
         self._summoned = True
-        self._wake.set()
+        if job_id:  # else the line is new: what was missed, if anything, the next look around finds
+            self._wake.set()
 
     async def _is_drained(self) -> bool:
         """Whether a burst is over: as in arq, when the queues are empty or the limit of jobs is reached."""
