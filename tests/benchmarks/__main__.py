@@ -37,6 +37,10 @@ PARTS = ("drain", *MEASURES)
 def main(arguments: list[str]) -> None:
     """Measure the parts that are named, or all of them."""
     quick = "--quick" in arguments
+    unknown = sorted(set(arguments) - {"--quick", *PARTS})
+    if unknown:
+        sys.stderr.write(f"no part {unknown[0]!r}; there are {', '.join(PARTS)}\n")
+        sys.exit(2)
     every = [part for part in PARTS if not (quick and part in SLOW_PARTS)]
     chosen = [part for part in PARTS if part in arguments] or every
     began = time.monotonic()
