@@ -17,7 +17,7 @@ test: .venv/.ready browser ## every test, in a real browser too
 	$(BIN)/pytest
 
 storm: .venv/.ready ## faults under full load, a few minutes
-	$(BIN)/pytest -v tests/storms/storm_*.py
+	$(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py
 
 bench: .venv/.ready ## us beside the peers; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
 	@$(BIN)/uv sync --quiet --locked --inexact --group bench

@@ -3,9 +3,10 @@
 import asyncio
 import contextlib
 import os
+import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,14 @@ StartWorker = Callable[..., Awaitable[Worker]]
 Client = TestClient[Any, Any]
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Reports travel between the suite's processes as UTF-8: a log line may name an id that is not."""
+    report = yield
+    report.sections = [(name, text.encode("utf-8", "replace").decode()) for name, text in report.sections]
+    return report
+
+
 @pytest.fixture(scope="session", autouse=True)
 def plain_environment() -> Iterator[None]:
     """The developer's own ARQLIGHT_… settings must not colour the tests."""
@@ -47,7 +56,10 @@ def plain_environment() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
-    with ValkeyServer(config={"notify-keyspace-events": "", "maxmemory": "1gb"}) as server:
+    # A port of its own: the suite runs in two processes, and the server's own choice is the same in both.
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    with ValkeyServer(port=port, config={"notify-keyspace-events": "", "maxmemory": "1gb"}) as server:
         yield server
 
 

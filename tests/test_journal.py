@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
+from redis.exceptions import WatchError
 
 from tests.waiting import eventually
 from workers.errors import CursorInvalid, JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
@@ -268,3 +269,27 @@ def test_a_value_that_explodes_when_shown_is_cut() -> None:
 def test_lanes_have_arqs_keys(key: str, name: str) -> None:
     assert queue_name(key) == name
     assert queue_key(name) == key
+
+
+async def test_a_job_is_due_the_moment_a_plain_arq_client_enqueued_it(journal: Journal, pool: ArqRedis) -> None:
+    for number in range(200):
+        # arq rounds the time to milliseconds: half of all moments are up to half a millisecond ahead.
+        await pool.enqueue_job("ok", _job_id=f"job {number}")
+        claims, _ = await journal.claim("w", [QUEUE], 1, 60_000, False)
+        assert [claim.id for claim in claims] == [f"job {number}"]
+
+
+async def test_a_plain_arq_worker_that_just_found_a_job_due_leaves_it_to_whoever_claims_it(
+    journal: Journal, pool: ArqRedis
+) -> None:
+    job = await pool.enqueue_job("ok")
+    assert job
+    busy = f"arq:in-progress:{job.job_id}"
+    async with pool.pipeline(transaction=True) as pipe:  # as arq.worker.Worker.start_jobs does it
+        await pipe.watch(busy)
+        assert not await pipe.exists(busy)
+        await journal.claim("w", [QUEUE], 1, 60_000, False)
+        pipe.multi()
+        pipe.psetex(busy, 60_000, b"1")
+        with pytest.raises(WatchError):
+            await pipe.execute()

@@ -24,17 +24,12 @@ async def ok(ctx: dict[str, Any]) -> None:
 
 
 async def _idle(pool: ArqRedis, workers: list[Worker]) -> None:
-    """Every worker is blocked on its bells, and one of them is the doorman, who has done with the job before.
-
-    On a busy machine he still looks for that one when the next job comes, rings for it, and offers it besides.
-    """
-    scripts: list[int] = []
+    """Every worker is blocked on its bells, and one of them is the doorman, who has done with the job before."""
 
     async def all_wait() -> bool:
+        doormen = [worker._heartbeat.doorman for worker in workers if worker._heartbeat and worker._heartbeat.doorman]
         blocked = [client for client in await pool.client_list() if client["cmd"] == "blpop"]
-        scripts.append((await pool.info("commandstats")).get("cmdstat_evalsha", {}).get("calls", 0))
-        is_quiet = len(scripts) >= 6 and len(set(scripts[-6:])) == 1
-        return is_quiet and len(blocked) == len(workers) and bool(await pool.get("arqlight:doorman"))
+        return len(blocked) == len(workers) and len(doormen) == 1 and doormen[0].is_waiting
 
     await eventually(all_wait)
 

@@ -37,6 +37,7 @@ class Doorman:
         self._scripts = scripts
         self._poll_s = poll_s
         self._changed = asyncio.Event()
+        self.is_waiting = False  # for a job to come: all that came before has been seen to
 
     async def keep_the_door(self) -> None:
         """Until cancelled."""
@@ -51,6 +52,7 @@ class Doorman:
 
     async def _keep_ringing(self) -> None:
         while True:
+            self.is_waiting = False
             self._changed.clear()
             try:
                 next_due_ms = int(await self._scripts.run("ring"))
@@ -63,7 +65,9 @@ class Doorman:
             ]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(waits, default=None)):
+                    self.is_waiting = True
                     await self._changed.wait()
+                    self.is_waiting = False
                     await self._offer_to_own_worker()
 
     async def _offer_to_own_worker(self) -> None:

@@ -55,6 +55,7 @@ class Heartbeat:
         self._offer = offer
         self._poll_s = poll_s
         self._door: asyncio.Task[None] | None = None
+        self.doorman: Doorman | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="arqlight-heartbeat", daemon=True)
 
@@ -96,6 +97,7 @@ class Heartbeat:
             [ended] = await asyncio.gather(self._door, return_exceptions=True)
             if isinstance(ended, Exception):
                 logger.error("the doorman stopped", exc_info=ended)
-            self._door = None
+            self._door = self.doorman = None
         if is_doorman and self._door is None:
-            self._door = asyncio.create_task(Doorman(redis, scripts, self._offer, self._poll_s).keep_the_door())
+            self.doorman = Doorman(redis, scripts, self._offer, self._poll_s)
+            self._door = asyncio.create_task(self.doorman.keep_the_door())

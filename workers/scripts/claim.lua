@@ -56,7 +56,7 @@ local function take(queue, wanted)
   if room[queue] and room[queue] < wanted then
     wanted, is_full[queue] = room[queue], true
   end
-  local taken, lines = {}, {}
+  local taken, lines, touched, busy, waits = {}, {}, {}, {}, {}
   -- Jobs that plain arq workers run stay in the due range: step over them, within a bound.
   while #taken < 2 * wanted and not is_dry[queue] and (skipped[queue] or 0) < 1000 do
     local asked = wanted - #taken / 2
@@ -85,11 +85,13 @@ local function take(queue, wanted)
         end
         attempt = attempt + 1
         hold(queue, id, score)
-        tally('waited' .. bucket(now - score) .. ' ' .. queue)
+        waits[score] = (waits[score] or 0) + 1
         emit(id, 'processing', queue, task, attempt, 'worker', worker)
         local k = #taken
         lines[k + 1], lines[k + 2] = id, line(worker, now_token, attempt, lost, '-', '-', queue, task)
         taken[k + 1], taken[k + 2] = now_text, id
+        busy[#busy + 1] = keys[3 * n - 2]
+        touched[k + 1], touched[k + 2] = keys[3 * n - 2], '1'
         claimed[#claimed + 1] = id
         local m = #answer
         answer[m + 1], answer[m + 2], answer[m + 3], answer[m + 4] = id, queue, payload, attempt
@@ -101,6 +103,10 @@ local function take(queue, wanted)
   if #taken > 0 then
     spread('HSET', KEY.lines, lines)
     spread('ZADD', KEY.processing .. queue, taken)
+    -- A plain arq worker that has just found one of these due WATCHes this key of it, and then leaves it to us.
+    call('MSET', unpack(touched))
+    remove(busy)
+    for score, number in pairs(waits) do tally('waited' .. bucket(now - score) .. ' ' .. queue, number) end
     slots = slots - #taken / 2
     if room[queue] then room[queue] = room[queue] - #taken / 2 end
   end

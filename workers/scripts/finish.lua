@@ -23,7 +23,7 @@ for queue, mine in pairs(by_queue) do
   spread('ZREM', queue, mine)
   if call('EXISTS', KEY.abort) == 1 then spread('ZREM', KEY.abort, mine) end
 end
-local lines, places, gone = {}, {}, {}
+local lines, places, gone, spans = {}, {}, {}, {}
 for _, n in ipairs(finished) do
   local id, i, k = ids[n], 10 * n - 8, #lines
   local queue, attempt, task = ARGV[i + 2], ARGV[i + 3], ARGV[i + 5]
@@ -32,7 +32,9 @@ for _, n in ipairs(finished) do
   places[k + 1], places[k + 2] = now_text, id
   gone[k + 1], gone[k + 2] = KEY.payload .. id, KEY.in_progress .. id
   if attempt ~= '1' then call('DEL', KEY.tries .. id) end
-  tally('ran' .. bucket(now - token_ms(tokens[n])) .. ' ' .. queue)
+  local began = tokens[n] .. queue -- the same for all jobs of a claim
+  spans[began] = spans[began] or 'ran' .. bucket(now - token_ms(tokens[n])) .. ' ' .. queue
+  tally(spans[began])
 end
 remove(gone)
 for _, n in ipairs(finished) do

@@ -3,7 +3,8 @@
 
 local call = redis.call
 local clock = call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+-- Rounded as arq's clients round (arq.utils.timestamp_ms): cut off, it would be behind a job they enqueued just now.
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000 + 0.5)
 local now_text = string.format('%.0f', now)
 -- No two scripts begin in one microsecond: a claim's token.
 local now_token = string.format('%.0f', clock[1] * 1000000 + clock[2])
