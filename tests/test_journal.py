@@ -289,7 +289,7 @@ async def test_a_plain_arq_worker_that_just_found_a_job_due_leaves_it_to_whoever
         await pipe.watch(busy)
         assert not await pipe.exists(busy)
         await journal.claim("w", [QUEUE], 1, 60_000, False)
-        pipe.multi()
+        pipe.multi()  # type: ignore[no-untyped-call]
         pipe.psetex(busy, 60_000, b"1")
         with pytest.raises(WatchError):
             await pipe.execute()
