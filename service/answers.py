@@ -4,7 +4,7 @@ from typing import Any
 
 from aiohttp import web
 
-from service.parts import JOURNAL
+from service.parts import home_of
 from service.problems import is_form
 from workers.journal import NewJob
 from workers.task import Task
@@ -19,4 +19,4 @@ def done(request: web.Request, body: Any, page: str, status: int = 200) -> web.R
 
 async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:
     """Enqueue one of the bundled tasks in its own queue; the job's id."""
-    return (await request.app[JOURNAL].enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]
+    return (await home_of(request.app).journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]

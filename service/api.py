@@ -7,7 +7,7 @@ from aiohttp import web
 from arq.jobs import SerializationError
 
 from service.answers import done
-from service.parts import JOURNAL, READER
+from service.parts import connection_of
 from service.problems import Problem
 from service.requests import (
     FILTERS,
@@ -31,14 +31,14 @@ routes = web.RouteTableDef()
 @routes.get("/api/v1/stats")
 async def stats(request: web.Request) -> web.Response:
     """The figures, of one instant."""
-    return web.json_response((await request.app[READER].overview()).stats())
+    return web.json_response((await connection_of(request).reader.overview()).stats())
 
 
 @routes.get("/api/v1/jobs")
 async def list_jobs(request: web.Request) -> web.Response:
     """`?state=&queue=&task=&q=&since=&until=&limit=&cursor=`: `{"items": [job], "next"}`."""
     query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
-    jobs, following = await request.app[READER].jobs(
+    jobs, following = await connection_of(request).reader.jobs(
         state=query.state, where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
     return web.json_response({"items": [job.to_json() for job in jobs], "next": following})
@@ -49,13 +49,13 @@ async def enqueue(request: web.Request) -> web.Response:
     """One job: 201 with it and its `Location`. `{"jobs": [...]}`: all of them or none, 201 with their ids."""
     body = await parse_body(request)
     asked = body if isinstance(body, list) else [body]
-    jobs = await resolve_jobs(request.app[READER], asked)
+    jobs = await resolve_jobs(connection_of(request).reader, asked)
     try:
-        ids = await request.app[JOURNAL].enqueue(jobs)
+        ids = await connection_of(request).journal.enqueue(jobs)
     except SerializationError as error:
         raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
     if isinstance(body, JobRequest):
-        shown = await request.app[READER].job_json(ids[0])
+        shown = await connection_of(request).reader.job_json(ids[0])
         location = f"/api/v1/jobs/{quote(ids[0], safe='')}"
         return web.json_response(shown, status=201, headers={"Location": location})
     return web.json_response({"ids": ids}, status=201)
@@ -64,16 +64,16 @@ async def enqueue(request: web.Request) -> web.Response:
 @routes.get("/api/v1/jobs/{id}")
 async def one_job(request: web.Request) -> web.Response:
     """The job, with `failures` (newest first), `timeline` and `result`."""
-    return web.json_response(await request.app[READER].job_json(parse_id(request)))
+    return web.json_response(await connection_of(request).reader.job_json(parse_id(request)))
 
 
 @routes.post("/api/v1/jobs/{id}/cancel")
 async def cancel(request: web.Request) -> web.Response:
     """202: a waiting job is cancelled, a running one's worker was asked to abort it."""
-    job, *_ = await request.app[READER].job(parse_id(request))
+    job, *_ = await connection_of(request).reader.job(parse_id(request))
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
-    cancelled = await request.app[JOURNAL].cancel(job.id, job.queue, job.task, job.created_ms)
+    cancelled = await connection_of(request).journal.cancel(job.id, job.queue, job.task, job.created_ms)
     told = {"id": job.id, "state": "cancelled" if cancelled else "processing"}
     return done(request, told, f"/jobs/{quote(job.id, safe='')}", 202)
 
@@ -84,13 +84,13 @@ async def again(request: web.Request) -> web.Response:
 
     A value that is left masked is what it was.
     """
-    reader, job_id = request.app[READER], parse_id(request)
+    reader, job_id = connection_of(request).reader, parse_id(request)
     edited = await parse_input(request, EditedJob)
     job, *_ = await reader.job(job_id)
     args, kwargs = original_arguments(await reader.payload(job_id))
     filled = {"args": fill_in(list(edited.args), args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
     asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)
-    new_id = (await request.app[JOURNAL].enqueue(await resolve_jobs(reader, [asked])))[0]
+    new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]
     return done(request, await reader.job_json(new_id), f"/jobs/{quote(new_id, safe='')}", 201)
 
 
@@ -98,7 +98,7 @@ async def again(request: web.Request) -> web.Response:
 async def list_failed(request: web.Request) -> web.Response:
     """`?queue=&task=&q=&fingerprint=&since=&until=&limit=&cursor=`: failed jobs with error and trace, newest first."""
     query = parse_list_query(request, *FILTERS, "limit", "cursor")
-    items, following = await request.app[READER].failed(
+    items, following = await connection_of(request).reader.failed(
         where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
     return web.json_response({"items": items, "next": following})
@@ -107,7 +107,7 @@ async def list_failed(request: web.Request) -> web.Response:
 @routes.get("/api/v1/failed/{id}")
 async def one_failed(request: web.Request) -> web.Response:
     """One job of the failed list, as the list shows it."""
-    found = await request.app[READER].failed_by_id([parse_id(request)])
+    found = await connection_of(request).reader.failed_by_id([parse_id(request)])
     if not found:
         raise Problem(404, f"no job with id {parse_id(request)!r} is in the failed list")
     return web.json_response(found[0])
@@ -117,30 +117,30 @@ async def one_failed(request: web.Request) -> web.Response:
 async def retry(request: web.Request) -> web.Response:
     """Back into its queue with 0 attempts: 200 with the job."""
     job_id = parse_id(request)
-    await request.app[JOURNAL].retry(job_id)
+    await connection_of(request).journal.retry(job_id)
     # A worker may have taken it already: the answer says what the retry made of it.
-    shown = await request.app[READER].job_json(job_id)
+    shown = await connection_of(request).reader.job_json(job_id)
     return web.json_response(shown | {"state": "queued", "attempts": 0, "worker": None, "started_at": None})
 
 
 @routes.delete("/api/v1/failed/{id}")
 async def delete(request: web.Request) -> web.Response:
     """Gone for good: 204."""
-    await request.app[JOURNAL].delete(parse_id(request))
+    await connection_of(request).journal.delete(parse_id(request))
     return web.Response(status=204)
 
 
 @routes.get("/api/v1/queues")
 async def queues(request: web.Request) -> web.Response:
     """Every queue that was seen, with what is in it."""
-    overview = await request.app[READER].overview()
+    overview = await connection_of(request).reader.overview()
     return web.json_response({"items": [queue.to_json() for queue in overview.queues]})
 
 
 @routes.get("/api/v1/workers")
 async def workers(request: web.Request) -> web.Response:
     """Every live worker."""
-    return web.json_response({"items": await request.app[READER].workers()})
+    return web.json_response({"items": await connection_of(request).reader.workers()})
 
 
 async def filter_of(request: web.Request, query: ListQuery) -> JobFilter:
@@ -157,10 +157,10 @@ async def filter_of(request: web.Request, query: ListQuery) -> JobFilter:
 
 async def key_of(request: web.Request, name: str) -> str:
     """The key of the queue that is shown as `name`."""
-    return queue_key(name, frozenset(await request.app[READER].known_queues()))
+    return queue_key(name, frozenset(await connection_of(request).reader.known_queues()))
 
 
 async def _aborts(request: web.Request, worker: str | None) -> bool:
-    known: dict[str, Any] = {about["id"]: about for about in await request.app[READER].workers()}
+    known: dict[str, Any] = {about["id"]: about for about in await connection_of(request).reader.workers()}
     # A plain arq worker tells nothing of itself: it is asked, and may obey.
     return worker not in known or known[worker]["aborts"]

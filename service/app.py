@@ -1,5 +1,6 @@
 """The application factory: read it and you know the service."""
 
+import contextlib
 import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -7,20 +8,19 @@ from pathlib import Path
 import aiohttp_jinja2
 import jinja2
 from aiohttp import web
-from redis.asyncio import Redis
 
 from service import api, control_api, families, feed_routes, health, pages
 from service.feed import Feed
 from service.guard import guard, set_security_headers
 from service.operations import Operations
-from service.parts import DATABASE, FEED, JOURNAL, KEY_RING, OPERATIONS, READER, REDIS, RENDERER, SETTINGS
+from service.parts import CONNECTIONS, DATABASE, FEEDS, KEY_RING, OPERATIONS, REACHABILITY, RENDERER, SETTINGS
 from service.problems import answer_problems
+from service.reachability import Reachability
 from service.upkeep import keep_up
+from workers.connections.named import Connections, open_connections
 from workers.database import Database
-from workers.journal import Journal
 from workers.key_ring import KeyRing
 from workers.logbook import Logbook
-from workers.reading import Reader
 from workers.redaction import secrets_of
 from workers.scripting import Scripts
 from workers.settings import Settings
@@ -29,10 +29,11 @@ from workers.tasks.email.rendering import Renderer
 WEB = Path(__file__).parent.parent / "web"
 
 
-def create_app(settings: Settings) -> web.Application:
-    """The whole service over one Redis or Valkey server."""
+def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
+    """The whole service over the connections that are set, or over those given."""
     app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
+    app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
     aiohttp_jinja2.setup(
@@ -43,8 +44,9 @@ def create_app(settings: Settings) -> web.Application:
         trim_blocks=True,
         lstrip_blocks=True,
         filters=pages.FILTERS,
+        context_processors=[pages.about_connections],
     )
-    app.cleanup_ctx.extend([connect, keep_log, run_feed, run_operations, keep_up])
+    app.cleanup_ctx.extend([connect, keep_log, run_operations, run_feeds, keep_up])
     app.on_shutdown.append(feed_routes.say_goodbye)
     app.on_response_prepare.append(set_security_headers)
     app.add_routes(health.routes)
@@ -58,23 +60,25 @@ def create_app(settings: Settings) -> web.Application:
 
 
 async def connect(app: web.Application) -> AsyncIterator[None]:
-    """One connection pool for the service. The server may come later: requests say so meanwhile."""
+    """What the service talks to. Servers may come later: requests say so meanwhile."""
     settings = app[SETTINGS]
-    app[REDIS] = redis = Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3)
-    app[JOURNAL] = Journal(redis, settings)
-    app[READER] = Reader(redis, settings)
+    app[REACHABILITY] = reachability = Reachability(app[CONNECTIONS])
     app[DATABASE] = Database(settings)
     app[KEY_RING] = KeyRing(settings)
     app[RENDERER] = Renderer()
-    yield
+    async with reachability.running():
+        yield
     await app[RENDERER].close()
     await app[DATABASE].close()
-    await redis.aclose()
+    await app[CONNECTIONS].close()
 
 
 async def keep_log(app: web.Application) -> AsyncIterator[None]:
-    """What the service logs goes to the Logs page as well."""
-    scripts = Scripts(app[REDIS], app[SETTINGS])
+    """What the service logs goes to the Logs page as well, where there is one."""
+    if not app[CONNECTIONS].of_journals:
+        yield
+        return
+    scripts = Scripts(app[CONNECTIONS].of_journals[0].redis, app[SETTINGS])
     with Logbook(scripts, "service", secrets_of(app[SETTINGS])).attached() as logbook:
         yield
         await logbook.close_book()
@@ -82,13 +86,17 @@ async def keep_log(app: web.Application) -> AsyncIterator[None]:
 
 async def run_operations(app: web.Application) -> AsyncIterator[None]:
     """Work on many jobs at once, in the background."""
-    app[OPERATIONS] = operations = Operations(app[REDIS], app[JOURNAL], app[READER])
+    app[OPERATIONS] = operations = Operations(app[CONNECTIONS])
     async with operations.running():
         yield
 
 
-async def run_feed(app: web.Application) -> AsyncIterator[None]:
-    """The one reader of the event stream, for all subscribers of this process."""
-    app[FEED] = feed = Feed(app[REDIS], app[READER], app[SETTINGS])
-    async with feed.running():
+async def run_feeds(app: web.Application) -> AsyncIterator[None]:
+    """One reader of each connection's stream, for all subscribers of this process."""
+    app[FEEDS] = {
+        connection.name: Feed(connection, app[OPERATIONS], app[REACHABILITY]) for connection in app[CONNECTIONS]
+    }
+    async with contextlib.AsyncExitStack() as feeds:
+        for feed in app[FEEDS].values():
+            await feeds.enter_async_context(feed.running())
         yield

@@ -4,20 +4,18 @@ from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
-from redis.exceptions import RedisError
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
 from service.answers import done
 from service.api import filter_of, key_of
 from service.guard import actor
-from service.operations import MOST_IDS, read_operations
-from service.parts import DATABASE, JOURNAL, OPERATIONS, READER, REDIS
+from service.operations import MOST_IDS
+from service.parts import CONNECTIONS, DATABASE, OPERATIONS, REACHABILITY, connection_of, home_of, journal_of
 from service.problems import Problem
 from service.requests import JobId, ListQuery, Name, Strict, parse_input, validate
-from workers.counters import read_chart, read_rates
+from workers.counters import read_chart
 from workers.errors import ArqlightError, InvalidInput
-from workers.groups import read_groups
 from workers.keys import queue_name
 from workers.logs import LogFilter, read_log
 from workers.overrides import Override, note, read_audit, read_overrides, set_override
@@ -25,6 +23,7 @@ from workers.plain import iso
 from workers.schedules import PeriodicJob, change_schedule, fire_now, last_jobs, read_schedules
 
 routes = web.RouteTableDef()
+FAMILIES = "database"  # what the API calls the database of the task families
 
 
 class Confirmation(Strict):
@@ -57,6 +56,12 @@ class LogQuery(Strict):
     before: str | None = None
     after: str | None = None
 
+    @classmethod
+    def of(cls, request: web.Request) -> "LogQuery":
+        """The query of a request. Raises Problem 400."""
+        given = {name: value for name, value in request.query.items() if value and name != "connection"}
+        return validate(cls, given, 400)
+
     def filter(self) -> LogFilter:
         """As the reader takes it."""
         return LogFilter(self.level, self.job, self.task, self.q)
@@ -74,8 +79,9 @@ class ScheduleChange(Strict):
 async def pause(request: web.Request) -> web.Response:
     """Stop, or go on, claiming from a queue: in force with the next claim of any worker."""
     key, action = await known_queue(request), request.match_info["action"]
-    if await request.app[JOURNAL].pause(key, action == "pause"):
-        await note(request.app[REDIS], actor(request), f"queue {queue_name(key)}", *_before_after(action))
+    if await connection_of(request).journal.pause(key, action == "pause"):
+        what = f"queue {queue_name(key)}{_of(request)}"
+        await note(home_of(request.app).redis, actor(request), what, *_before_after(action))
     return done(request, {"queue": queue_name(key), "paused": action == "pause"}, "/queues")
 
 
@@ -86,21 +92,23 @@ async def empty(request: web.Request) -> web.Response:
     typed = (await parse_input(request, Confirmation)).confirm.strip()
     if typed != queue_name(key):
         raise InvalidInput("confirm", f"{typed!r} is not the queue's name; type {queue_name(key)} to empty it")
-    operation = await request.app[OPERATIONS].start("empty", actor(request), queue=key)
+    operation = await request.app[OPERATIONS].start(
+        "empty", actor(request), connection=connection_of(request).name, queue=key
+    )
     return done(request, operation.to_json(), "/queues", 202)
 
 
 @routes.get("/api/v1/groups")
 async def groups(request: web.Request) -> web.Response:
     """Failed jobs by what made them fail: `{"items", "total"}`."""
-    found, total = await read_groups(request.app[READER].scripts, _place(request))
+    found, total = await connection_of(request).reader.groups(_place(request))
     return web.json_response({"items": found, "total": total})
 
 
 @routes.get("/api/v1/operations")
 async def operations(request: web.Request) -> web.Response:
     """The newest operations."""
-    return web.json_response({"items": [each.to_json() for each in await read_operations(request.app[REDIS])]})
+    return web.json_response({"items": [each.to_json() for each in await request.app[OPERATIONS].newest()]})
 
 
 @routes.post("/api/v1/operations")
@@ -113,7 +121,11 @@ async def start_operation(request: web.Request) -> web.Response:
         raise InvalidInput("ids", "give ids or a filter, not both")
     where = await filter_of(request, validate(ListQuery, given))
     operation = await request.app[OPERATIONS].start(
-        asked.kind, actor(request), where=where, ids=tuple(dict.fromkeys(asked.ids))
+        asked.kind,
+        actor(request),
+        connection=connection_of(request).name,
+        where=where,
+        ids=tuple(dict.fromkeys(asked.ids)),
     )
     return done(request, operation.to_json(), "/failed", 202)
 
@@ -134,9 +146,9 @@ async def cancel_operation(request: web.Request) -> web.Response:
 @routes.get("/api/v1/logs")
 async def logs(request: web.Request) -> web.Response:
     """`?level=&job=&task=&q=&limit=&before=&after=`: lines, the newest first."""
-    query = validate(LogQuery, {name: value for name, value in request.query.items() if value}, 400)
+    query = LogQuery.of(request)
     lines, following = await read_log(
-        request.app[REDIS], query.filter(), limit=query.limit, before=query.before, after=query.after
+        journal_of(request).redis, query.filter(), limit=query.limit, before=query.before, after=query.after
     )
     return web.json_response({"items": lines, "next": following})
 
@@ -149,21 +161,21 @@ async def charts(request: web.Request) -> web.Response:
         raise Problem(400, f"no span {span[:50]!r}; there are hour, day, week", field="span")
     name = request.query.get("queue")
     key = await key_of(request, name) if name else None
-    return web.json_response(await read_chart(request.app[REDIS], span, key))  # type: ignore[arg-type]
+    return web.json_response(await read_chart(journal_of(request).redis, span, key))  # type: ignore[arg-type]
 
 
 @routes.get("/api/v1/rates")
 async def rates(request: web.Request) -> web.Response:
     """Of each queue what the last five minutes counted."""
-    found = await read_rates(request.app[REDIS])
+    found = await connection_of(request).reader.rates()
     return web.json_response({"items": {queue_name(key): rate for key, rate in found.items()}})
 
 
 @routes.get("/api/v1/schedules")
 async def schedules(request: web.Request) -> web.Response:
     """Every periodic job."""
-    last = await last_jobs(request.app[REDIS])
-    shown = [schedule_json(each, last.get(each.name)) for each in await read_schedules(request.app[REDIS])]
+    last = await last_jobs(journal_of(request).redis)
+    shown = [schedule_json(each, last.get(each.name)) for each in await read_schedules(journal_of(request).redis)]
     return web.json_response({"items": shown})
 
 
@@ -173,15 +185,16 @@ async def edit_schedule(request: web.Request) -> web.Response:
     """Change `cron` (five fields, UTC), `jitter_s` or `enabled`."""
     change = await parse_input(request, ScheduleChange)
     name = request.match_info["name"]
-    changed = await change_schedule(request.app[REDIS], name, who=actor(request), **change.model_dump())
-    last = (await last_jobs(request.app[REDIS])).get(name)
+    changed = await change_schedule(journal_of(request).redis, name, who=actor(request), **change.model_dump())
+    last = (await last_jobs(journal_of(request).redis)).get(name)
     return done(request, schedule_json(changed, last), "/schedules")
 
 
 @routes.post("/api/v1/schedules/{name}/run")
 async def run_schedule(request: web.Request) -> web.Response:
     """Enqueue its job now: 202 with the id."""
-    job_id = await fire_now(request.app[REDIS], request.app[JOURNAL], request.match_info["name"])
+    journal = journal_of(request)
+    job_id = await fire_now(journal.redis, journal.journal, request.match_info["name"])
     return done(request, {"id": job_id}, "/schedules", 202)
 
 
@@ -190,7 +203,7 @@ async def settings(request: web.Request) -> web.Response:
     """What was set for queues and tasks over what the code says."""
     shown = [
         {"kind": kind, "name": queue_name(name) if kind == "queue" else name, **override.model_dump(exclude_none=True)}
-        for kind, name, override in (await read_overrides(request.app[REDIS])).items()
+        for kind, name, override in (await read_overrides(journal_of(request).redis)).items()
     ]
     return web.json_response({"items": shown})
 
@@ -205,38 +218,45 @@ async def change_settings(request: web.Request) -> web.Response:
     kind, name = request.match_info["kind"], request.match_info["name"]
     given = await parse_input(request, OverrideRequest)
     key = await known_queue(request, name) if kind == "queue" else name
-    if kind == "task" and name not in await request.app[READER].known_tasks():
+    if kind == "task" and name not in await connection_of(request).reader.known_tasks():
         raise Problem(404, f"no worker has announced a task {name!r}")
-    scripts = request.app[READER].scripts
-    chosen = await set_override(request.app[REDIS], scripts, kind, key, given.model_dump(), actor(request))
+    journal = journal_of(request)
+    chosen = await set_override(journal.redis, journal.reader.scripts, kind, key, given.model_dump(), actor(request))
     return done(request, {"kind": kind, "name": name, **chosen.model_dump(exclude_none=True)}, "/settings")
 
 
 @routes.get("/api/v1/audit")
 async def audit(request: web.Request) -> web.Response:
     """Who changed what, from what, to what; the newest first."""
-    return web.json_response({"items": await read_audit(request.app[REDIS])})
+    return web.json_response({"items": await read_audit(journal_of(request).redis)})
 
 
-@routes.post("/api/v1/connections/{name:redis|database}/test")
+@routes.get("/api/v1/connections")
+async def list_connections(request: web.Request) -> web.Response:
+    """Every connection, whether it answers, and why not."""
+    return web.json_response({"items": request.app[REACHABILITY].to_json()})
+
+
+@routes.post("/api/v1/connections/{name}/test")
 async def test_connection(request: web.Request) -> web.Response:
-    """Whether a connection answers now: `{"name", "ok", "detail"}`."""
-    return done(request, await try_connection(request.app, request.match_info["name"]), "/settings")
+    """Ask a connection now: `{"name", "ok", "detail"}`. `database` is the database of the task families."""
+    name = request.match_info["name"]
+    if name == FAMILIES:
+        return done(request, await try_families(request.app), "/settings")
+    connection, reachability = request.app[CONNECTIONS].find(name), request.app[REACHABILITY]
+    await reachability.ask(connection)
+    told = next(each for each in reachability.to_json() if each["name"] == name)
+    return done(request, {part: told[part] for part in ("name", "ok", "detail")}, "/settings")
 
 
-async def try_connection(app: web.Application, name: str) -> dict[str, Any]:
-    """What a connection answers, or in one sentence why it does not; never with a password."""
+async def try_families(app: web.Application) -> dict[str, Any]:
+    """What the task families' database answers, or in one sentence why it does not; never with a password."""
     try:
-        if name == "redis":
-            about = await app[REDIS].info("server")
-            return {"name": name, "ok": True, "detail": f"{_server_name(about)} answers"}
         async with app[DATABASE].begin() as connection:
             version = (await connection.execute(text("SHOW server_version"))).scalar_one()
-        return {"name": name, "ok": True, "detail": f"PostgreSQL {version} answers"}
-    except RedisError as error:
-        return {"name": name, "ok": False, "detail": f"the server does not answer: {error}"}
+        return {"name": FAMILIES, "ok": True, "detail": f"PostgreSQL {version} answers"}
     except (ArqlightError, SQLAlchemyError) as error:
-        return {"name": name, "ok": False, "detail": str(error).splitlines()[0]}
+        return {"name": FAMILIES, "ok": False, "detail": str(error).splitlines()[0]}
 
 
 class OverrideRequest(Strict):
@@ -254,7 +274,7 @@ async def known_queue(request: web.Request, name: str | None = None) -> str:
     """The key of a queue that was seen. Raises Problem 404."""
     shown = name or request.match_info["queue"]
     key = await key_of(request, shown)
-    if key not in await request.app[READER].known_queues():
+    if key not in await connection_of(request).reader.known_queues():
         raise Problem(404, f"no queue {shown!r} was ever seen")
     return key
 
@@ -273,10 +293,10 @@ def _before_after(action: str) -> tuple[str, str]:
     return ("running", "paused") if action == "pause" else ("paused", "running")
 
 
-def _server_name(about: dict[str, Any]) -> str:
-    if "valkey_version" in about:
-        return f"Valkey {about['valkey_version']}"
-    return f"Redis {about.get('redis_version', '')}".strip()
+def _of(request: web.Request) -> str:
+    """Which connection, for the audit list, where it is not the first one."""
+    connection = connection_of(request)
+    return "" if connection is request.app[CONNECTIONS].first else f" of {connection.name}"
 
 
 def _place(request: web.Request) -> int:

@@ -1,4 +1,4 @@
-"""The feed: one reader of the event stream for all subscribers of this process.
+"""The feed of a connection: one reader of its stream for all subscribers of this process.
 
 Once a tick, and only when something happened, it reads the events since the last tick and the truth of what is
 subscribed, encodes each frame once, and hands the tick to every subscriber.
@@ -11,22 +11,21 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.cursors import START, place
+from service.cursors import START
 from service.frames import open_frame
-from service.operations import read_operations
+from service.operations import Operations
+from service.reachability import Reachability
 from service.standing import standing
 from service.subscriber import Subscriber
 from service.ticks import Event as Event
 from service.ticks import Tick as Tick
-from workers.errors import JobNotFound
-from workers.keys import KEYS, queue_name
+from workers.connections.connection import Connection, Transition
+from workers.connections.redis import RedisConnection
+from workers.errors import ArqlightError, JobNotFound
 from workers.logs import newest_line
-from workers.plain import iso
-from workers.reading import Overview, Reader
-from workers.settings import Settings
+from workers.overview import Overview
 
 logger = logging.getLogger("arqlight.feed")
 # Half of it is what a transition waits on average. Ten a second would be enough for people.
@@ -36,19 +35,22 @@ LOOK_MS = 500
 PAGE = 1_000
 MOST_EVENTS_A_TICK = 10_000
 FAILED_ROWS = 20
+AWAY_PAUSE_S = 1.0
 WATCHED_S = 6
 
-PLAIN_TOPICS = ("counts", "active", "failed", "events", "workers", "logs", "operations")
+PLAIN_TOPICS = ("counts", "active", "failed", "events", "workers", "logs", "operations", "connections")
 NAMED_TOPICS = ("queue:", "job:")
 
 
 class Feed:
     """Reads the stream and the truth; subscribers come and go."""
 
-    def __init__(self, redis: Redis, reader: Reader, settings: Settings) -> None:
-        self._redis = redis
-        self._reader = reader
-        self._keep_events = settings.keep_events
+    def __init__(self, connection: Connection, operations: Operations, reachability: Reachability) -> None:
+        self._connection = connection
+        self._reader = connection.reader
+        self._stream = connection.stream
+        self._operations = operations
+        self._reachability = reachability
         self._subscribers: set[Subscriber] = set()
         self._somebody = asyncio.Event()
         self._position = START
@@ -83,23 +85,15 @@ class Feed:
 
     async def last_cursor(self) -> str:
         """The place of the newest event."""
-        newest = await self._redis.xrevrange(KEYS["events"], count=1)
-        return newest[0][0].decode() if newest else START
+        return await self._stream.last_cursor()
 
     async def can_resume(self, cursor: str) -> bool:
         """Whether the stream still has everything after `cursor`."""
-        wanted = place(cursor)
-        if wanted > place(await self.last_cursor()):
-            return False  # of another server, or of a stream that is gone
-        oldest = await self._redis.xrange(KEYS["events"], count=1)
-        if not oldest or wanted >= place(oldest[0][0].decode()):
-            return True
-        return bool(await self._redis.xlen(KEYS["events"]) < self._keep_events)
+        return await self._stream.can_resume(cursor)
 
     async def events_after(self, cursor: str, count: int = PAGE, *, with_frames: bool = True) -> list[Event]:
         """The events behind `cursor`, oldest first."""
-        entries = await self._redis.xrange(KEYS["events"], min=f"({cursor}", count=count)
-        return [_event(entry_id.decode(), fields, with_frames) for entry_id, fields in entries]
+        return [_event(each) for each in await self._stream.after(cursor, count, told=with_frames)]
 
     async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
         """The truth of `topics` now, and the cursor it stands at."""
@@ -116,22 +110,22 @@ class Feed:
         loop = asyncio.get_running_loop()
         while True:
             await self._somebody.wait()
-            begun = loop.time()
+            begun, pause_s = loop.time(), TICK_S
             try:
                 await self._await_events()
                 tick = await self._make_tick()
-            except RedisError as error:
-                logger.warning("the feed waits for the server: %s", error)
-                await asyncio.sleep(1)
-                continue
+            except (RedisError, OSError, ArqlightError) as error:
+                logger.warning("the feed of connection %r waits for its server: %s", self._connection.name, error)
+                tick = Tick(self._position, [], await self._changed_connections(), self._position)
+                pause_s = AWAY_PAUSE_S
             if tick.events or tick.changes:
                 for subscriber in list(self._subscribers):
                     subscriber.offer(tick)
-            await asyncio.sleep(max(0.0, begun + TICK_S - loop.time()))
+            await asyncio.sleep(max(0.0, begun + pause_s - loop.time()))
 
     async def _await_events(self) -> None:
         """Return when there are events, or when it is time to look."""
-        await self._redis.xread({KEYS["events"]: self._position}, count=1, block=LOOK_MS)
+        await self._stream.wait(self._position, LOOK_MS)
 
     async def _make_tick(self) -> Tick:
         since = self._position
@@ -146,18 +140,28 @@ class Feed:
         for topic in wanted - {"failed", "events"}:
             if topic.startswith("job:") and topic.removeprefix("job:") not in moved | self._running:
                 continue
-            data = await self._read(topic, overview)
-            # The cursor inside the figures moves with every event: it alone is no change.
-            told = json.dumps({**data, "cursor": None} if topic == "counts" else data)
-            if self._told.get(topic) != told:
-                self._told[topic] = told
-                changes[topic] = open_frame("change", topic, data)
+            self._note_change(changes, topic, await self._read(topic, overview))
         self._told = {topic: told for topic, told in self._told.items() if topic in wanted}
         touched = list(dict.fromkeys(event.job for event in events if event.touches_failed))
         if touched and "failed" in wanted:
             changes["failed"] = open_frame("change", "failed", await self.failed_changes(touched))
         self._position = cursor
         return Tick(cursor, events, changes, since, has_frames)
+
+    def _note_change(self, changes: dict[str, str], topic: str, data: Any) -> None:
+        # The cursor inside the figures moves with every event: it alone is no change.
+        told = json.dumps({**data, "cursor": None} if topic == "counts" else data)
+        if self._told.get(topic) != told:
+            self._told[topic] = told
+            changes[topic] = open_frame("change", topic, data)
+
+    async def _changed_connections(self) -> dict[str, str]:
+        """What can still be told when the server of this feed is away: that it is."""
+        changes: dict[str, str] = {}
+        if any("connections" in subscriber.topics for subscriber in self._subscribers):
+            await self._reachability.ask(self._connection)
+            self._note_change(changes, "connections", self._reachability.to_json())
+        return changes
 
     async def _say_watched(self, topics: set[str]) -> None:
         """Tell workers that somebody looks at progress; they write none else."""
@@ -166,7 +170,7 @@ class Feed:
         if now > self._watched_until - WATCHED_S / 2 and (
             "active" in topics or any(t.startswith("job:") for t in topics)
         ):
-            await say_watched(self._redis)
+            await self._stream.say_watched(WATCHED_S)
             self._watched_until = now + WATCHED_S
 
     async def _read(self, topic: str, overview: Overview) -> Any:
@@ -181,9 +185,12 @@ class Feed:
         if kind == "workers":
             return await self._reader.workers()
         if kind == "logs":
-            return {"newest": await newest_line(self._redis)}
+            journal = self._connection
+            return {"newest": await newest_line(journal.redis) if isinstance(journal, RedisConnection) else None}
         if kind == "operations":
-            return [operation.to_json() for operation in await read_operations(self._redis)]
+            return [operation.to_json() for operation in await self._operations.newest()]
+        if kind == "connections":
+            return self._reachability.to_json()
         if kind == "queue":
             figures = (queue.to_json() for queue in overview.queues)
             return next((queue for queue in figures if queue["queue"] == name), None)
@@ -199,22 +206,7 @@ class Feed:
         return []  # the events up to here are the past: a snapshot of them is empty
 
 
-async def say_watched(redis: Redis) -> None:
-    """Somebody looks at progress, for the next seconds."""
-    await redis.set(KEYS["watched"], "1", ex=WATCHED_S)
-
-
-def _event(cursor: str, fields: dict[bytes, bytes], with_frame: bool) -> Event:
-    touches_failed = fields[b"state"] in (b"failed", b"deleted") or fields.get(b"reason") == b"retried"
-    if not with_frame:
-        return Event(cursor, fields[b"job"].decode("utf-8", "replace"), "", touches_failed)
-    told: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
-    shown = {
-        "type": "event",
-        **told,
-        "queue": queue_name(told["queue"]),
-        "attempt": int(told["attempt"]),
-        "at": iso(place(cursor)[0]),
-        "cursor": cursor,
-    }
-    return Event(cursor, told["job"], json.dumps(shown), touches_failed)
+def _event(transition: Transition) -> Event:
+    told, cursor = transition.told, transition.cursor
+    frame = "" if told is None else json.dumps({"type": "event", **told, "cursor": cursor})
+    return Event(cursor, transition.job, frame, transition.touches_failed)

@@ -8,8 +8,8 @@ import weakref
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from service.cursors import is_cursor
-from service.feed import NAMED_TOPICS, PLAIN_TOPICS
-from service.parts import FEED
+from service.feed import NAMED_TOPICS, PLAIN_TOPICS, Feed
+from service.parts import FEEDS, connection_of
 from service.problems import Problem
 from service.subscriber import Subscriber, TooSlow
 from workers.errors import ArqlightError
@@ -57,6 +57,11 @@ def parse_frame(text: str) -> tuple[list[str], str | None]:
     return parse_subscription(asked["subscribe"], asked.get("since"))
 
 
+def feed_of(request: web.Request) -> Feed:
+    """The feed of the connection that a request names, else of the first one. Raises NotFound."""
+    return request.app[FEEDS][connection_of(request).name]
+
+
 @routes.get("/api/v1/feed")
 async def feed(request: web.Request) -> web.StreamResponse:
     """A WebSocket when asked to upgrade, else Server-Sent Events."""
@@ -79,8 +84,9 @@ async def _over_websocket(request: web.Request) -> web.WebSocketResponse:
         transport.write(blob)
         return True
 
-    subscriber = Subscriber(request.app[FEED], socket.send_str, write)
-    async with request.app[FEED].attached(subscriber):
+    feed = feed_of(request)
+    subscriber = Subscriber(feed, socket.send_str, write)
+    async with feed.attached(subscriber):
         await socket.prepare(request)
         request.app[SOCKETS].add(socket)
         sending = asyncio.create_task(_send(subscriber, socket))
@@ -130,8 +136,9 @@ async def _over_events(request: web.Request) -> web.StreamResponse:
         mark = f"id: {cursor}\n" if cursor else ""
         await response.write(f"{mark}data: {text}\n\n".encode())
 
-    subscriber = Subscriber(request.app[FEED], send)
-    async with request.app[FEED].attached(subscriber):
+    feed = feed_of(request)
+    subscriber = Subscriber(feed, send)
+    async with feed.attached(subscriber):
         await response.prepare(request)
         subscriber.subscribe(*subscription)
         sending = asyncio.create_task(subscriber.run())

@@ -1,9 +1,8 @@
 """`/healthz`: the process lives. `/readyz`: it can answer, for its server does."""
 
 from aiohttp import web
-from redis.exceptions import RedisError
 
-from service.parts import REDIS
+from service.parts import CONNECTIONS, REACHABILITY
 from service.problems import Problem
 
 routes = web.RouteTableDef()
@@ -17,9 +16,8 @@ async def healthz(request: web.Request) -> web.Response:
 
 @routes.get("/readyz")
 async def readyz(request: web.Request) -> web.Response:
-    """200 when Redis or Valkey answers, else 503."""
-    try:
-        await request.app[REDIS].ping()
-    except RedisError as error:
-        raise Problem(503, f"the Redis or Valkey server does not answer: {error}") from error
+    """200 when the first connection answers, else 503."""
+    first = request.app[CONNECTIONS].first
+    if not await request.app[REACHABILITY].ask(first):
+        raise Problem(503, request.app[REACHABILITY].problem(first.name) or "")
     return web.json_response({"status": "ready"})

@@ -18,13 +18,12 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from workers.errors import JobNotFound, JobNotRetryable, NotFound
+from workers.connections.named import Connections
+from workers.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFound, Unusable
 from workers.filters import JobFilter
-from workers.journal import Journal
 from workers.keys import KEYS, queue_name
 from workers.overrides import note
 from workers.plain import iso
-from workers.reading import Reader
 
 logger = logging.getLogger("arqlight.operations")
 Kind = Literal["retry", "delete", "empty"]
@@ -54,11 +53,13 @@ class Operation:
     cursor: str | None = None
     state: Literal["running", "done", "cancelled"] = "running"
     ended_ms: int | None = None
+    connection: str = "default"
 
     def to_json(self) -> dict[str, Any]:
         """As the API and the feed show it."""
         return {
-            "id": self.id, "kind": self.kind, "who": self.who, "state": self.state, "total": self.total,
+            "id": self.id, "connection": self.connection, "kind": self.kind, "who": self.who, "state": self.state,
+            "total": self.total,
             "done": self.done, "skipped": self.skipped, "where": self.where,
             "queue": queue_name(self.queue) if self.queue else None,
             "started_at": iso(self.asked_ms), "ended_at": iso(self.ended_ms) if self.ended_ms else None,
@@ -68,10 +69,9 @@ class Operation:
 class Operations:
     """Starts operations, and does those that nobody does."""
 
-    def __init__(self, redis: Redis, journal: Journal, reader: Reader) -> None:
-        self._redis = redis
-        self._journal = journal
-        self._reader = reader
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._homes = connections.of_journals[:1]  # where they are written down; nowhere, where all is only observed
         self._name = secrets.token_hex(4)
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -79,6 +79,9 @@ class Operations:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do operations while the body runs."""
+        if not self._homes:
+            yield
+            return
         look = asyncio.create_task(self._look())
         try:
             yield
@@ -88,8 +91,25 @@ class Operations:
                 task.cancel()
             await asyncio.gather(look, *self._tasks.values(), return_exceptions=True)
 
+    @property
+    def _redis(self) -> Redis:
+        if not self._homes:
+            raise Unusable("work on many jobs at once is written down in a Redis or Valkey of ours, and none is set")
+        return self._homes[0].redis
+
+    async def newest(self, limit: int = 20) -> list[Operation]:
+        """The newest operations; none where nothing can be written down."""
+        return await read_operations(self._redis, limit) if self._homes else []
+
     async def start(
-        self, kind: Kind, who: str, *, where: JobFilter | None = None, ids: tuple[str, ...] = (), queue: str = ""
+        self,
+        kind: Kind,
+        who: str,
+        *,
+        connection: str = "default",
+        where: JobFilter | None = None,
+        ids: tuple[str, ...] = (),
+        queue: str = "",
     ) -> Operation:
         """Begin an operation; it is written down when this returns."""
         now = timestamp_ms()
@@ -97,7 +117,7 @@ class Operations:
         until = replace(until, until_ms=min(now, until.until_ms or now))
         operation = Operation(
             f"op_{secrets.token_hex(8)}", kind, who, now, {} if ids or queue else until.to_json(), ids, queue,
-            total=await self._total(until, ids, queue),
+            total=await self._total(connection, until, ids, queue), connection=connection,
         )  # fmt: skip
         await self._write(operation)
         await self._redis.zadd(KEYS["operations"], {operation.id: now})
@@ -152,13 +172,14 @@ class Operations:
                     await self._write(operation)
                     await self._redis.expire(held, HELD_S)
                 await self._redis.delete(held)
-            except (RedisError, NotFound) as error:
+            except (RedisError, OSError, ArqlightError) as error:
                 logger.warning("operation %s waits: %s", operation_id, error)
 
     async def _step(self, operation: Operation) -> Operation:
+        connection = self._connections.find(operation.connection)
         if operation.kind == "empty":
             left = BATCH if operation.total is None else min(BATCH, operation.total - operation.done)
-            gone = await self._journal.empty(operation.queue, left) if left > 0 else 0
+            gone = await connection.journal.empty(operation.queue, left) if left > 0 else 0
             return _ended(replace(operation, done=operation.done + gone), gone < max(left, 1))
         if operation.ids:
             place = operation.done + operation.skipped
@@ -166,10 +187,12 @@ class Operations:
             is_last = place + BATCH >= len(operation.ids)
         else:
             where = JobFilter(**operation.where)
-            jobs, following = await self._reader.jobs(state="failed", where=where, limit=BATCH, cursor=operation.cursor)
+            jobs, following = await connection.reader.jobs(
+                state="failed", where=where, limit=BATCH, cursor=operation.cursor
+            )
             ids, is_last = [job.id for job in jobs], following is None
         done = skipped = 0
-        act = self._journal.retry if operation.kind == "retry" else self._journal.delete
+        act = connection.journal.retry if operation.kind == "retry" else connection.journal.delete
         for job_id in ids:
             try:
                 await act(job_id, operation.asked_ms)
@@ -181,17 +204,14 @@ class Operations:
         )  # fmt: skip
         return _ended(moved, is_last)
 
-    async def _total(self, where: JobFilter, ids: tuple[str, ...], queue: str) -> int | None:
+    async def _total(self, connection: str, where: JobFilter, ids: tuple[str, ...], queue: str) -> int | None:
         if ids:
             return len(ids)
         if queue:
-            overview = await self._reader.overview()
+            overview = await self._connections.find(connection).reader.overview()
             figures = next((lane for lane in overview.queues if lane.key == queue), None)
             return figures.queued + figures.scheduled if figures else 0
-        if where.queue or where.task or where.text:
-            return None  # nobody knows before they are read
-        key = KEYS["group"] + where.fingerprint if where.fingerprint else KEYS["failed"]
-        return int(await self._redis.zcount(key, where.since_ms or "-inf", where.until_ms or "+inf"))
+        return await self._connections.find(connection).reader.count_failed(where)
 
     async def _write(self, operation: Operation) -> None:
         await self._redis.set(KEYS["operation"] + operation.id, json.dumps(asdict(operation)), ex=KEPT_S)

@@ -21,7 +21,9 @@ from workers.errors import (
     JobNotFound,
     JobNotRetryable,
     NotFound,
+    ReadOnly,
     SettingsError,
+    Unusable,
 )
 from workers.tasks.bulk.links import LinkInvalid
 
@@ -39,6 +41,8 @@ _STATUS: dict[type[Exception], int] = {
     DatabaseMissing: 503,
     DatabaseUnreachable: 503,
     SettingsError: 503,
+    ReadOnly: 409,
+    Unusable: 503,
 }
 
 

@@ -13,10 +13,10 @@ from multidict import MultiMapping
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from service.problems import Problem, is_form
+from workers.connections.connection import Reads
 from workers.job import State
 from workers.journal import NewJob
 from workers.keys import queue_key
-from workers.reading import Reader
 from workers.tasks import TASKS
 
 MOST_JOBS = 10_000
@@ -193,12 +193,10 @@ def parse_list_query(request: web.Request, *names: str) -> ListQuery:
     unknown = sorted(set(query) - set(names) - {"connection"})
     if unknown:
         raise Problem(400, f"unknown parameter {unknown[0]!r}; there are {', '.join(names)}")
-    if query.get("connection", "default") != "default":
-        raise Problem(404, f"no connection {query['connection']!r}; there is default")
     return validate(ListQuery, {name: query[name] for name in names if query.get(name)}, 400)
 
 
-async def resolve_jobs(reader: Reader, asked: list[JobRequest]) -> list[NewJob]:
+async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
     """Jobs for the journal: each task known to a worker or bundled, each queue a real one. Raises Problem 422."""
     announced = await reader.known_tasks()
     queues = frozenset(await reader.known_queues())

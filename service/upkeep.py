@@ -7,7 +7,10 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from service.parts import JOURNAL, REDIS
+from service.parts import CONNECTIONS
+from workers.connections.connection import Connection
+from workers.connections.redis import RedisConnection
+from workers.errors import ArqlightError
 from workers.keys import DEFAULT_QUEUE, is_queue_key
 from workers.liveness import BEAT_S
 from workers.notices import allow_notifications, growing_sets, hear
@@ -17,14 +20,17 @@ logger = logging.getLogger("arqlight.upkeep")
 
 async def keep_up(app: web.Application) -> AsyncIterator[None]:
     """Own the tasks of this module while the application runs."""
-    tasks = [asyncio.create_task(find_queues(app)), asyncio.create_task(rescue(app))]
+    tasks = [
+        *(asyncio.create_task(find_queues(journal)) for journal in app[CONNECTIONS].of_journals),
+        *(asyncio.create_task(rescue(connection)) for connection in app[CONNECTIONS] if connection.can_write),
+    ]
     yield
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def find_queues(app: web.Application) -> None:
+async def find_queues(connection: RedisConnection) -> None:
     """Make queues known that plain arq clients put jobs into: those there at the start, then each as it grows."""
     known: set[str] = set()
     fresh: asyncio.Queue[str] = asyncio.Queue(maxsize=1000)
@@ -36,23 +42,23 @@ async def find_queues(app: web.Application) -> None:
             fresh.put_nowait(key)
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(hear(app[REDIS], growing_sets(app[REDIS]), grown))
-        group.create_task(_scan(app, grown))
+        group.create_task(hear(connection.redis, growing_sets(connection.redis), grown))
+        group.create_task(_scan(connection, grown))
         while True:
             key = await fresh.get()
             try:
-                await app[JOURNAL].announce_queues([key])
+                await connection.journal.announce_queues([key])
             except RedisError as error:
                 logger.warning("queue %s not noted yet: %s", key, error)
                 known.discard(key)
 
 
-async def _scan(app: web.Application, grown: Callable[[bytes], None]) -> None:
+async def _scan(connection: RedisConnection, grown: Callable[[bytes], None]) -> None:
     while True:
         try:
-            await allow_notifications(app[REDIS])
+            await allow_notifications(connection.redis)
             grown(DEFAULT_QUEUE.encode())
-            async for key in app[REDIS].scan_iter(match=f"{DEFAULT_QUEUE}*", count=1000, _type="zset"):
+            async for key in connection.redis.scan_iter(match=f"{DEFAULT_QUEUE}*", count=1000, _type="zset"):
                 grown(key)
             return
         except RedisError as error:
@@ -60,11 +66,11 @@ async def _scan(app: web.Application, grown: Callable[[bytes], None]) -> None:
             await asyncio.sleep(BEAT_S)
 
 
-async def rescue(app: web.Application) -> None:
+async def rescue(connection: Connection) -> None:
     """Return the jobs of dead workers, so that the page tells the truth also when the last worker died."""
     while True:
         await asyncio.sleep(BEAT_S)
         try:
-            await app[JOURNAL].rescue()
-        except RedisError as error:
+            await connection.journal.rescue()
+        except (RedisError, OSError, ArqlightError) as error:
             logger.warning("dead workers could not be looked for: %s", error)

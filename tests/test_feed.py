@@ -15,7 +15,7 @@ from arq.connections import ArqRedis
 from service import subscriber as subscribers
 from service.app import create_app
 from service.feed import Event, Tick
-from service.parts import FEED as FEED_KEY
+from service.parts import FEEDS
 from tests.conftest import Client, StartWorker
 from tests.waiting import eventually
 from workers.journal import Journal, NewJob
@@ -315,7 +315,7 @@ async def test_a_socket_that_is_not_read_is_closed_and_the_others_miss_nothing(
     figures = {"queued": 0}
     while figures["queued"] < 60_000:
         figures = (await frame(reading, topic="counts"))["data"]
-    await eventually(lambda: len(client.app[FEED_KEY]._subscribers) == 1)
+    await eventually(lambda: len(client.app[FEEDS]["default"]._subscribers) == 1)
     transport.resume_reading()
     closed = None
     while closed is None:

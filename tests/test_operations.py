@@ -10,11 +10,13 @@ from arq.connections import ArqRedis
 from service.operations import Operations
 from tests.conftest import Client, StartWorker
 from tests.waiting import eventually
+from workers.connections.named import open_connections
 from workers.filters import JobFilter
 from workers.groups import read_groups
 from workers.journal import Journal, NewJob
 from workers.keys import KEYS
 from workers.reading import Reader
+from workers.settings import Settings
 
 QUEUE = "arq:queue"
 
@@ -123,12 +125,13 @@ async def test_a_group_that_fails_again_while_it_is_retried_is_not_retried_twice
 
 
 async def test_an_operation_whose_service_died_is_taken_up_where_it_was(
-    pool: ArqRedis, journal: Journal, reader: Reader, client: Client, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
+    pool: ArqRedis, journal: Journal, settings: Settings, client: Client, flaky: Flaky, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await journal.enqueue([NewJob("charge", QUEUE, id=f"c{n}") for n in range(500)])
     await eventually(lambda: _failed(pool, 500), within_s=30)
     flaky.mended = True
-    dying = Operations(pool, journal, reader)
+    connections = open_connections(settings)
+    dying, journal = Operations(connections), connections.of_journals[0].journal
     retried = 0
     retry = journal.retry
 
@@ -148,6 +151,7 @@ async def test_an_operation_whose_service_died_is_taken_up_where_it_was(
     assert told["state"] == "done"
     await eventually(lambda: _failed(pool, 0))
     assert set(flaky.ran.values()) == {2}
+    await connections.close()
 
 
 async def test_selected_jobs_and_those_that_match_a_filter_are_meant_and_no_others(

@@ -93,3 +93,16 @@ class InvalidInput(ArqlightError):
 
 class NotFound(ArqlightError):
     """What was asked for is not there."""
+
+
+class ReadOnly(ArqlightError):
+    """A connection that is only looked at was asked to change something."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"connection {name!r} is only observed, nothing is written there; run `arqlight worker` on it to do more"
+        )
+
+
+class Unusable(ArqlightError):
+    """A connection cannot be used now: one sentence that says which and why, without a password."""

@@ -154,6 +154,7 @@ def build_job(
     state: State | None = None,
     due_ms: float | None = None,
     progress: bytes | None = None,
+    connection: str = "default",
 ) -> Job:
     """A job from the journal's record (may be empty: a plain arq client's job), its bytes, and where it was found."""
     arguments = read_arguments(payload)
@@ -174,6 +175,7 @@ def build_job(
         fingerprint=record.get("fingerprint"),
         repeats=int(record.get("repeats", 0)),
         progress=json.loads(progress) if progress else None,
+        connection=connection,
     )
 
 

@@ -4,19 +4,21 @@ import base64
 import binascii
 import json
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
+from workers.counters import read_rates
 from workers.errors import CursorInvalid, JobNotFound
 from workers.filters import ALL, JobFilter
-from workers.fleet import read_workers
+from workers.fleet import read_dead_workers, read_workers
+from workers.groups import read_groups
 from workers.job import STATES, Failure, Job, State, build_job, read_history, read_line, read_record, timeline
 from workers.keys import KEYS, queue_name
+from workers.overview import Overview, QueueFigures
 from workers.pickled import LARGEST_BYTES, read_pickle
-from workers.plain import as_json, iso
+from workers.plain import as_json
 from workers.scripting import Scripts
 from workers.settings import Settings
 
@@ -27,68 +29,12 @@ BATCH = 200
 _INDEXED = ("failed", "succeeded", "cancelled")  # states whose jobs stand in a sorted set of that name
 
 
-@dataclass(frozen=True, slots=True)
-class QueueFigures:
-    """What is in one lane. `key` is arq's name of it."""
-
-    key: str
-    processing: int
-    queued: int
-    scheduled: int
-    workers: int
-    paused: bool
-    oldest_ms: int | None  # when the job that waits longest was due
-
-    @property
-    def is_active(self) -> bool:
-        """Whether the lane has active jobs, or a live worker that takes from it."""
-        return bool(self.processing or self.queued or self.workers)
-
-    def to_json(self) -> dict[str, Any]:
-        """As the API shows it."""
-        return {
-            "queue": queue_name(self.key),
-            "processing": self.processing,
-            "queued": self.queued,
-            "scheduled": self.scheduled,
-            "workers": self.workers,
-            "active": self.is_active,
-            "paused": self.paused,
-            "oldest_at": None if self.oldest_ms is None else iso(self.oldest_ms),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """The figures and the active list, of one instant."""
-
-    cursor: str
-    failed: int
-    queues: list[QueueFigures]
-    workers: int
-    active: list[Job]
-
-    def stats(self) -> dict[str, Any]:
-        """The counts, as `GET /api/v1/stats` gives them."""
-        lanes = [queue for queue in self.queues if queue.is_active]
-        return {
-            "processing": sum(queue.processing for queue in self.queues),
-            "queued": sum(queue.queued for queue in self.queues),
-            "scheduled": sum(queue.scheduled for queue in self.queues),
-            "failed": self.failed,
-            "active_queues": len(lanes),
-            "workers": self.workers,
-            "lanes": [queue.to_json() for queue in lanes],
-            "unserved": sum(queue.queued for queue in self.queues if not queue.workers),
-            "cursor": self.cursor,
-        }
-
-
 class Reader:
-    """Reads job state of one server for people and programmes."""
+    """Reads job state of one server for people and programmes, who know it as the connection `name`."""
 
-    def __init__(self, redis: Redis, settings: Settings) -> None:
+    def __init__(self, redis: Redis, settings: Settings, name: str = "default") -> None:
         self.redis = redis
+        self.name = name
         self.scripts = Scripts(redis, settings)
 
     async def overview(self, rows: int = ACTIVE_ROWS) -> Overview:
@@ -125,6 +71,7 @@ class Reader:
                     queue=queue.decode(),
                     state=state.decode(),
                     progress=progress,
+                    connection=self.name,
                 )
                 for job_id, queue, state, payload, record, progress in active
             ],
@@ -237,6 +184,7 @@ class Reader:
             state=state,
             due_ms=due_ms,
             progress=progress if state == "processing" else None,
+            connection=self.name,
         )
         failures, retries = read_history(history)
         returned = as_json(outcome["r"]) if outcome and outcome["s"] else None
@@ -261,6 +209,25 @@ class Reader:
     async def workers(self) -> list[dict[str, Any]]:
         """The workers whose lease runs (see `fleet.read_workers`)."""
         return await read_workers(self.redis)
+
+    async def dead_workers(self) -> list[dict[str, Any]]:
+        """The workers that went without a goodbye within the hour."""
+        return await read_dead_workers(self.redis)
+
+    async def groups(self, first: int = 0, limit: int = 50) -> tuple[list[dict[str, Any]], int]:
+        """Failed jobs by cause (see `groups.read_groups`)."""
+        return await read_groups(self.scripts, first, limit)
+
+    async def rates(self) -> dict[str, dict[str, Any]]:
+        """Of each queue (by key) what the last five minutes counted."""
+        return await read_rates(self.redis)
+
+    async def count_failed(self, where: JobFilter) -> int | None:
+        """How many failed jobs match; None where they would have to be read to know."""
+        if where.queue or where.task or where.text:
+            return None
+        key = KEYS["group"] + where.fingerprint if where.fingerprint else KEYS["failed"]
+        return int(await self.redis.zcount(key, where.since_ms or "-inf", where.until_ms or "+inf"))
 
     async def _walk(
         self, state: State, queue: str | None, where: JobFilter, after: tuple[float, str] | None, batch_size: int
@@ -309,7 +276,8 @@ class Reader:
                 continue  # a running job's score is the end of its lease, not a schedule
             actual: State = "processing" if state == "queued" and is_busy else state
             due = score if state in ("queued", "scheduled") else None
-            jobs.append((build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due), score))
+            job = build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due, connection=self.name)
+            jobs.append((job, score))
         return jobs
 
     async def _read_records(

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from workers.connections.addresses import REDIS_SCHEMES, check_address, parse_connections
 from workers.errors import SettingsError
 
 ADDRESS_FILE = "redis-url"
@@ -34,6 +35,10 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL: postgresql://…, for the task families' data. Default: the one `up` started."
+    )
+    connections: SecretStr = Field(
+        SecretStr(""),
+        description="Further connections, name=address each: legacy=rediss://…, billing=postgresql://… (see the docs).",
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -98,6 +103,12 @@ class Settings(BaseSettings):
             raise ValueError("it holds spaces or control characters, which no token has")
         return token
 
+    @field_validator("connections")
+    @classmethod
+    def _connections(cls, text: SecretStr) -> SecretStr:
+        parse_connections(text.get_secret_value())
+        return text
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
@@ -115,14 +126,18 @@ class Settings(BaseSettings):
     @field_validator("redis_url")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("redis://", "rediss://", "unix://")):
-            raise ValueError("it must begin with redis://, rediss:// or unix://")
+        if url is not None:
+            if url.partition("://")[0] not in REDIS_SCHEMES:
+                raise ValueError("it must begin with redis://, rediss://, unix:// or redis+sentinel://")
+            check_address("default", url)
         return url
 
     def resolved_redis_url(self) -> str:
         """The server to talk to: the one set, else the one `arqlight up` started under `data_dir`, else localhost's."""
         if self.redis_url is not None:
             return self.redis_url
+        if named := parse_connections(self.connections.get_secret_value()).get("default"):
+            return named
         try:
             return (self.data_dir / ADDRESS_FILE).read_text().strip()
         except FileNotFoundError:
@@ -136,6 +151,14 @@ class Settings(BaseSettings):
             return (self.data_dir / DATABASE_FILE).read_text().strip()
         except FileNotFoundError:
             return None
+
+    def connection_addresses(self) -> dict[str, str]:
+        """Every connection, name -> address; `default` comes first."""
+        return {"default": self.resolved_redis_url()} | {
+            name: address
+            for name, address in parse_connections(self.connections.get_secret_value()).items()
+            if name != "default"
+        }
 
     def queue_names(self) -> list[str]:
         """`queues`, split."""
@@ -173,4 +196,8 @@ def _variable(name: object) -> str:
 def _shown(name: object, value: object) -> str:
     """What was set, unless it is a secret."""
     field = Settings.model_fields.get(_variable(name).removeprefix("ARQLIGHT_").lower())
-    return "" if field is not None and "Secret" in str(field.annotation) else f"={value!r}"
+    if field is not None and "Secret" in str(field.annotation):
+        return ""
+    if isinstance(value, str) and "@" in value and "://" in value:
+        value = f"{value.partition('://')[0]}://…@{value.rpartition('@')[2]}"
+    return f"={value!r}"

@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 import arq
-from arq.connections import ArqRedis, RedisSettings, create_pool, log_redis_info
+from arq.connections import ArqRedis, create_pool, log_redis_info
 from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from arq.worker import get_kwargs
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from workers.attempt import Attempt
 from workers.commits import SERVER_AWAY, Commits
+from workers.connections.addresses import arq_settings
 from workers.doorbell import Doorbell
 from workers.errors import ServerUnreachable
 from workers.journal import Claim, Ending, Journal
@@ -401,7 +402,7 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     kwargs = get_kwargs(settings_class)
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
     if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
-        kwargs["redis_settings"] = RedisSettings.from_dsn(settings.resolved_redis_url())  # type: ignore[assignment]
+        kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
     lanes = parse_lanes(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())
     ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ())}

@@ -6,7 +6,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
-from service.parts import DATABASE, JOURNAL, KEY_RING
+from service.parts import DATABASE, KEY_RING, home_of
 from service.requests import AwareDatetime, Strict, read_json, validate
 from workers.errors import DatabaseMissing
 from workers.journal import NewJob
@@ -35,5 +35,5 @@ async def telemetry(request: web.Request) -> web.Response:
         for at in range(0, len(intake.events), EVENTS_A_JOB)
     ]
     if jobs:
-        await request.app[JOURNAL].enqueue(jobs)
+        await home_of(request.app).journal.enqueue(jobs)
     return web.json_response(intake.to_json(), status=202)

@@ -6,7 +6,7 @@ from aiohttp import web
 from pydantic import BeforeValidator, Field
 
 from service.answers import done, enqueue
-from service.parts import DATABASE, JOURNAL, KEY_RING, SETTINGS
+from service.parts import DATABASE, KEY_RING, SETTINGS, home_of
 from service.problems import Problem
 from service.requests import Strict, parse_input, split_text
 from workers.tasks.webhooks import endpoints
@@ -105,7 +105,7 @@ async def webhook_deliveries(request: web.Request) -> web.Response:
 async def resend_delivery(request: web.Request) -> web.Response:
     """Deliver the same message once more: 202 with the job's id."""
     delivery_id = int(request.match_info["id"])
-    job_id = await resend(request.app[JOURNAL], request.app[DATABASE], delivery_id)
+    job_id = await resend(home_of(request.app).journal, request.app[DATABASE], delivery_id)
     past = await endpoints.find_delivery(request.app[DATABASE], delivery_id)
     return done(request, {"id": job_id}, f"/webhooks/{past['endpoint_id']}", 202)
 

@@ -6,8 +6,8 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.families.bulk import with_link
-from service.feed import say_watched
-from service.parts import DATABASE, REDIS
+from service.feed import WATCHED_S
+from service.parts import DATABASE, home_of
 from workers.tasks.bulk import exports, licences
 from workers.tasks.bulk.formats import FORMATS
 
@@ -18,7 +18,7 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("bulk.html")
 async def bulk_page(request: web.Request) -> dict[str, Any]:
     """The newest batches and exports."""
-    await say_watched(request.app[REDIS])
+    await home_of(request.app).stream.say_watched(WATCHED_S)
     database = request.app[DATABASE]
     return {
         "page": "bulk",

@@ -6,7 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.api import key_of
-from service.parts import READER, REDIS
+from service.parts import connection_of, journal_of
 from service.problems import Problem
 from workers.counters import SPANS, Counts, read_chart
 from workers.keys import queue_name
@@ -23,13 +23,13 @@ async def chart_page(request: web.Request) -> dict[str, Any]:
         raise Problem(400, f"no span {span[:50]!r}; there are {', '.join(SPANS)}", field="span")
     queue = request.query.get("queue") or None
     key = await key_of(request, queue) if queue else None
-    chart = await read_chart(request.app[REDIS], span, key)  # type: ignore[arg-type]
+    chart = await read_chart(journal_of(request).redis, span, key)  # type: ignore[arg-type]
     return {
         "page": "charts",
         "chart": chart,
         "spans": list(SPANS),
         "queue": queue,
-        "queues": [queue_name(key) for key in await request.app[READER].known_queues()],
+        "queues": [queue_name(key) for key in await connection_of(request).reader.known_queues()],
         "succeeded": sum(point["succeeded"] for point in chart["points"]),
         "failed": sum(point["failed"] for point in chart["points"]),
         "busiest": max(

@@ -1,31 +1,56 @@
-"""`/`: the three figures, the active jobs, the failed jobs."""
+"""`/`: the three figures, the active jobs, the failed jobs; of all connections together, or of one."""
 
+import asyncio
 from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
+from redis.exceptions import RedisError
 
-from service.feed import FAILED_ROWS, say_watched
-from service.parts import READER, REDIS
-from service.standing import standing
+from service.feed import FAILED_ROWS, WATCHED_S
+from service.parts import CONNECTIONS, REACHABILITY, connection_of
+from service.together import add_up, merge_active, merge_failed, worst_standing
+from workers.connections.connection import Connection
+from workers.errors import ArqlightError
+from workers.overview import Overview
 
 routes = web.RouteTableDef()
+Read = tuple[Overview, list[dict[str, Any]]]
 
 
 @routes.get("/")
 @aiohttp_jinja2.template("dashboard.html")
 async def dashboard(request: web.Request) -> dict[str, Any]:
     """The three figures, the active jobs, the failed jobs."""
-    await say_watched(request.app[REDIS])
-    overview = await request.app[READER].overview()
-    stats = overview.stats()
-    failed, following = await request.app[READER].failed(limit=FAILED_ROWS)
+    shown = [connection_of(request)] if request.query.get("connection") else [*request.app[CONNECTIONS]]
+    answers = await asyncio.gather(*(_read(request.app, connection) for connection in shown))
+    read = {connection.name: answer for connection, answer in zip(shown, answers, strict=True) if answer}
+    stats = {name: overview.stats() for name, (overview, _) in read.items()}
+    failed = merge_failed([jobs for _, jobs in read.values()], FAILED_ROWS)
+    total = add_up(list(stats.values()))
     return {
         "page": "dashboard",
-        "stats": stats,
-        "standing": standing(stats),
-        "active": [job.to_json() for job in overview.active],
+        "stats": total,
+        "standing": worst_standing(stats),
+        "active": merge_active([[job.to_json() for job in overview.active] for overview, _ in read.values()]),
         "failed": failed,
-        "more": following is not None,
+        "more": total["failed"] > len(failed),
         "rows": FAILED_ROWS,
+        "cursors": {connection.name: stats.get(connection.name, {}).get("cursor") for connection in shown},
     }
+
+
+async def _read(app: web.Application, connection: Connection) -> Read | None:
+    """What a connection has to show; nothing of one that is down: the page says so, and shows the others."""
+    if len(app[CONNECTIONS]) > 1 and app[REACHABILITY].problem(connection.name):
+        return None
+    try:
+        await connection.stream.say_watched(WATCHED_S)
+        overview = await connection.reader.overview()
+        failed, _ = await connection.reader.failed(limit=FAILED_ROWS)
+        return overview, failed
+    except (RedisError, OSError, ArqlightError):
+        if len(app[CONNECTIONS]) == 1:
+            raise
+        await app[REACHABILITY].ask(connection)
+        return None

@@ -7,8 +7,8 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.api import filter_of
-from service.feed import say_watched
-from service.parts import READER, REDIS
+from service.feed import WATCHED_S
+from service.parts import connection_of
 from service.requests import FILTERS, parse_id, parse_list_query
 from workers.job import STATES
 from workers.keys import queue_name
@@ -21,7 +21,7 @@ routes = web.RouteTableDef()
 async def job_list(request: web.Request) -> dict[str, Any]:
     """The jobs that match, a page at a time."""
     query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
-    reader = request.app[READER]
+    reader = connection_of(request).reader
     where = await filter_of(request, query)
     jobs, following = await reader.jobs(state=query.state, where=where, limit=query.limit, cursor=query.cursor)
     return {
@@ -40,7 +40,8 @@ async def job_list(request: web.Request) -> dict[str, Any]:
 @aiohttp_jinja2.template("job.html")
 async def job_page(request: web.Request) -> dict[str, Any]:
     """One job: arguments, attempts with their traces, timeline, log, progress."""
-    await say_watched(request.app[REDIS])
-    job = await request.app[READER].job_json(parse_id(request))
+    connection = connection_of(request)
+    await connection.stream.say_watched(WATCHED_S)
+    job = await connection.reader.job_json(parse_id(request))
     edit = {name: json.dumps(job[name], indent=2, ensure_ascii=False) for name in ("args", "kwargs")}
     return {"page": "job", "job": job, "edit": edit}

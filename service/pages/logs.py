@@ -6,8 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.control_api import LogQuery
-from service.parts import READER, REDIS
-from service.requests import validate
+from service.parts import connection_of, journal_of
 from workers.logbook import LEVELS
 from workers.logs import read_log
 
@@ -18,14 +17,14 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("logs.html")
 async def log_page(request: web.Request) -> dict[str, Any]:
     """The newest lines that match, the newest first."""
-    query = validate(LogQuery, {name: value for name, value in request.query.items() if value}, 400)
-    lines, following = await read_log(request.app[REDIS], query.filter(), limit=query.limit, before=query.before)
+    query = LogQuery.of(request)
+    lines, following = await read_log(journal_of(request).redis, query.filter(), limit=query.limit, before=query.before)
     return {
         "page": "logs",
         "lines": lines,
         "next": following,
         "levels": LEVELS,
-        "tasks": sorted(await request.app[READER].known_tasks()),
+        "tasks": sorted(await connection_of(request).reader.known_tasks()),
         "filter": {name: request.query.get(name, "") for name in ("level", "job", "task", "q")},
         "is_first": query.before is None,
     }

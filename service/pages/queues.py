@@ -5,9 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
-from service.operations import read_operations
-from service.parts import READER, REDIS
-from workers.counters import read_rates
+from service.parts import OPERATIONS, connection_of
 
 routes = web.RouteTableDef()
 
@@ -16,9 +14,11 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("queues.html")
 async def queue_list(request: web.Request) -> dict[str, Any]:
     """Every queue that was seen."""
-    overview = await request.app[READER].overview(rows=0)
-    rates = await read_rates(request.app[REDIS])
-    emptied = [each.to_json() for each in await read_operations(request.app[REDIS]) if each.kind == "empty"]
+    connection = connection_of(request)
+    overview = await connection.reader.overview(rows=0)
+    rates = await connection.reader.rates()
+    newest = await request.app[OPERATIONS].newest()
+    emptied = [each.to_json() for each in newest if each.kind == "empty" and each.connection == connection.name]
     return {
         "page": "queues",
         "queues": [{**queue.to_json(), "rate": rates.get(queue.key)} for queue in overview.queues],

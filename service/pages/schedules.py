@@ -6,7 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.control_api import schedule_json
-from service.parts import READER, REDIS
+from service.parts import connection_of, journal_of
 from workers.errors import JobNotFound
 from workers.schedules import last_jobs, read_schedules
 
@@ -17,7 +17,7 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("schedules.html")
 async def schedule_list(request: web.Request) -> dict[str, Any]:
     """Ours, which can be edited, and the cron jobs of applications, as their workers tell."""
-    redis, reader = request.app[REDIS], request.app[READER]
+    redis, reader = journal_of(request).redis, connection_of(request).reader
     last = await last_jobs(redis)
     shown = []
     for schedule in await read_schedules(redis):

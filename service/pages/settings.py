@@ -6,7 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from service.control_api import FIELDS
-from service.parts import DATABASE, READER, REDIS, SETTINGS
+from service.parts import SETTINGS, connection_of, journal_of
 from workers.database import database_url, shown
 from workers.keys import queue_name
 from workers.overrides import read_audit, read_overrides
@@ -19,7 +19,7 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("settings.html")
 async def settings_page(request: web.Request) -> dict[str, Any]:
     """What is set, and what can be."""
-    redis, reader = request.app[REDIS], request.app[READER]
+    redis, reader = journal_of(request).redis, connection_of(request).reader
     overrides = await read_overrides(redis)
     queues = [(queue_name(key), overrides.get("queue", key).model_dump()) for key in await reader.known_queues()]
     tasks = [(task, overrides.get("task", task).model_dump()) for task in sorted(await reader.known_tasks())]
@@ -28,18 +28,11 @@ async def settings_page(request: web.Request) -> dict[str, Any]:
         "kinds": {"queue": queues, "task": tasks},
         "fields": FIELDS,
         "audit": await read_audit(redis, 50),
-        "connections": connections(request.app[SETTINGS], request.app[DATABASE].is_set),
+        "families": _families(request.app[SETTINGS]),
     }
 
 
-def connections(settings: Settings, has_database: bool) -> list[dict[str, Any]]:
-    """Each connection with its driver and its address, without a password."""
-    scheme, _, rest = settings.resolved_redis_url().partition("://")
+def _families(settings: Settings) -> str:
+    """The address of the task families' database, without a password."""
     address = settings.resolved_database_url()
-    return [
-        {"name": "redis", "title": "default", "driver": "redis", "address": f"{scheme}://{rest.rpartition('@')[2]}",
-         "what": "jobs, queues, workers, the feed"},
-        {"name": "database", "title": "database", "driver": "PostgreSQL",
-         "address": shown(database_url(address)) if has_database and address else "not set",
-         "what": "templates, endpoints, devices, licences, sales"},
-    ]  # fmt: skip
+    return shown(database_url(address)) if address else "not set"

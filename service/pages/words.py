@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 LONGEST_LINE = 140
+DEFAULT = "default"
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -68,6 +69,11 @@ def query(values: dict[str, Any]) -> str:
     return urlencode({name: value for name, value in values.items() if value not in (None, "")})
 
 
+def suffix(connection: str | None) -> str:
+    """What an address needs to mean a connection: nothing for the first one."""
+    return "" if connection in (None, "", DEFAULT) else f"?connection={quote(connection)}"
+
+
 FILTERS: dict[str, Callable[..., str]] = {
     "ago": ago,
     "one_line": one_line,
@@ -76,5 +82,6 @@ FILTERS: dict[str, Callable[..., str]] = {
     "size": size,
     "count": count,
     "query": query,
+    "suffix": suffix,
     "path": lambda text: quote(text, safe=""),
 }

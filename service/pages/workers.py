@@ -5,8 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
-from service.parts import REDIS
-from workers.fleet import read_dead_workers, read_workers
+from service.parts import connection_of
 
 routes = web.RouteTableDef()
 
@@ -15,5 +14,5 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("workers.html")
 async def worker_list(request: web.Request) -> dict[str, Any]:
     """The living, then the dead."""
-    redis = request.app[REDIS]
-    return {"page": "workers", "workers": await read_workers(redis), "dead": await read_dead_workers(redis)}
+    reader = connection_of(request).reader
+    return {"page": "workers", "workers": await reader.workers(), "dead": await reader.dead_workers()}

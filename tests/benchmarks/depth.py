@@ -7,15 +7,17 @@ from typing import Any
 from redis.asyncio import Redis
 
 from service.feed import Feed
+from service.operations import Operations
+from service.reachability import Reachability
 from tests.benchmarks.peer import Peer, Run
 from tests.benchmarks.report import Table, median, percentile
 from tests.benchmarks.servers import Servers
 from workers.client import Client
+from workers.connections.named import open_connections
 from workers.failures import describe_failure
 from workers.journal import Ending, Journal, NewJob
 from workers.keys import DEFAULT_QUEUE, queue_key
 from workers.line import Line
-from workers.reading import Reader
 from workers.settings import load_settings
 
 FAILED_QUEUE = queue_key("failing")
@@ -108,15 +110,15 @@ async def _fail(settings: Any, count: int) -> None:
 
 
 async def _snapshots(servers: Servers, settings: Any) -> list[float]:
-    redis = Redis.from_url(servers.redis_url)
-    feed = Feed(redis, Reader(redis, settings), settings)
+    connections = open_connections(settings)
+    feed = Feed(connections.first, Operations(connections), Reachability(connections))
     took: list[float] = []
     for number in range(60):
         began = time.perf_counter()
         await feed.snapshot(["counts", "active", "failed"])
         if number >= 10:
             took.append((time.perf_counter() - began) * 1000)
-    await redis.aclose()
+    await connections.close()
     return took
 
 

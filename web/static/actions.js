@@ -11,18 +11,22 @@ export function say(text, stays = false) {
   if (!stays) toastTimer = setTimeout(() => (toast.hidden = true), 5_000);
 }
 
+/** What an address needs to mean a connection: nothing for the first one. */
+export const suffix = (connection) =>
+  !connection || connection === "default" ? "" : `?connection=${encodeURIComponent(connection)}`;
+
 async function act(form) {
   const row = form.closest("tr, article");
   const id = row.dataset.id ?? row.dataset.job;
   const retry = form.dataset.action === "retry";
-  const address = `/api/v1/failed/${encodeURIComponent(id)}${retry ? "/retry" : ""}`;
+  const address = `/api/v1/failed/${encodeURIComponent(id)}${retry ? "/retry" : ""}${suffix(row.dataset.connection)}`;
   const buttons = row.querySelectorAll("button");
   buttons.forEach((button) => (button.disabled = true));
   try {
     const answer = await fetch(address, { method: retry ? "POST" : "DELETE" });
     if (!answer.ok && answer.status !== 404) throw new Error((await answer.json()).detail);
     say(answer.status === 404 ? "It left the failed list before." : retry ? "Back in its queue." : "Deleted for good.");
-    row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry } }));
+    row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry, connection: row.dataset.connection } }));
   } catch (error) {
     say(`${retry ? "Not retried" : "Not deleted"}: ${error.message}`);
     buttons.forEach((button) => (button.disabled = false));

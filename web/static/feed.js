@@ -4,11 +4,16 @@ const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
 export class Feed extends EventTarget {
-  /** @param {string[]} topics  @param {string | null} cursor where the page's own data stands */
-  constructor(topics, cursor) {
+  /**
+   * @param {string[]} topics
+   * @param {string | null} cursor where the page's own data stands
+   * @param {string} connection whose feed it is; "" for the first one's
+   */
+  constructor(topics, cursor, connection = "") {
     super();
     this.topics = topics;
     this.cursor = cursor;
+    this.query = connection ? `?connection=${encodeURIComponent(connection)}` : "";
     this.failures = 0;
     this.connect();
     // A laptop that wakes up, a network that returns: do not wait for the back-off.
@@ -19,7 +24,7 @@ export class Feed extends EventTarget {
   connect() {
     clearTimeout(this.timer);
     const scheme = location.protocol === "https:" ? "wss:" : "ws:";
-    const socket = (this.socket = new WebSocket(`${scheme}//${location.host}/api/v1/feed`, "arqlight.v1"));
+    const socket = (this.socket = new WebSocket(`${scheme}//${location.host}/api/v1/feed${this.query}`, "arqlight.v1"));
     socket.onopen = () => {
       this.failures = 0;
       socket.send(JSON.stringify({ subscribe: this.topics, since: this.cursor }));

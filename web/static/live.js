@@ -5,20 +5,43 @@ import "./forms.js";
 import { Feed } from "./feed.js";
 import { fillCounts, fillStanding, showActive, showFailed } from "./rows.js";
 import { refresh, soon } from "./refresh.js";
+import { addUp, mergeActive, worst } from "./together.js";
 import { tickAll } from "./times.js";
 
 const indicator = document.querySelector(".live");
 const figures = document.querySelector('[data-live="counts"]');
 const article = document.querySelector("article[data-job]");
+const here = article?.dataset.connection ?? document.querySelector("main").dataset.connection;
 
-function follow(topics, cursor, onFrame) {
-  const feed = new Feed(topics, cursor);
-  feed.addEventListener("frame", ({ detail: frame }) => onFrame(frame));
-  feed.addEventListener("state", ({ detail: { state, wait } }) => {
-    indicator.dataset.feed = state;
-    indicator.querySelector("[data-text]").textContent =
-      state === "on" ? "Live" : `Live updates lost, reconnecting in ${Math.max(1, Math.round(wait / 1000))} s`;
+const lost = new Map();
+
+function follow(topics, cursor, onFrame, connection = here) {
+  const feed = new Feed([...topics, "connections"], cursor, connection);
+  feed.addEventListener("frame", ({ detail: frame }) => {
+    if (frame.topic === "connections") showConnections(frame.data);
+    else onFrame(frame);
   });
+  feed.addEventListener("state", ({ detail: { state, wait } }) => {
+    if (state === "on") lost.delete(connection);
+    else lost.set(connection, wait);
+    indicator.dataset.feed = lost.size ? "lost" : "on";
+    const seconds = Math.max(1, Math.round(Math.min(...lost.values()) / 1000));
+    indicator.querySelector("[data-text]").textContent = lost.size
+      ? `Live updates lost, reconnecting in ${seconds} s`
+      : "Live";
+  });
+}
+
+/** A connection that is down is said so, with its reason. */
+function showConnections(connections) {
+  const place = document.querySelector('[data-live="connections"]');
+  const said = connections.filter((each) => !each.ok).map((each) => each.detail);
+  if (said.join("\n") === [...place.children].map((line) => line.textContent).join("\n")) return;
+  place.replaceChildren(
+    ...said.map((textContent) =>
+      Object.assign(document.createElement("p"), { className: "standing trouble", role: "status", textContent }),
+    ),
+  );
 }
 
 function followDashboard() {
@@ -28,6 +51,11 @@ function followDashboard() {
   const more = document.querySelector('[data-more="failed"]');
   const most = Number(more.dataset.rows);
   const empty = (name) => document.querySelector(`[data-empty="${name}"]`);
+  const cursors = JSON.parse(figures.dataset.cursors);
+  const names = Object.keys(cursors);
+  const alone = names.length === 1;
+  const stats = new Map();
+  const running = new Map();
   let total = failed.rows.length;
 
   const settle = () => {
@@ -35,38 +63,48 @@ function followDashboard() {
     empty("failed").hidden = total > 0 || failed.rows.length > 0;
     more.hidden = total <= failed.rows.length;
   };
-  document.addEventListener("acted", ({ detail: { id } }) => {
-    showFailed(failed, [], [id], most);
+  document.addEventListener("acted", ({ detail: { id, connection } }) => {
+    showFailed(failed, [], [id], most, connection);
     settle();
   });
-  // The page was rendered at the same instant as its cursor: the feed goes on from there.
-  follow(["counts", "active", "failed"], figures.dataset.cursor, (frame) => {
+  const onFrame = (connection) => (frame) => {
     if (frame.topic === "counts") {
-      total = frame.data.failed;
-      fillCounts(figures, frame.data);
-      fillStanding(standing, frame.data.standing);
+      stats.set(connection, frame.data);
+      const sum = addUp([...stats.values()]);
+      total = sum.failed;
+      fillCounts(figures, sum);
+      fillStanding(standing, worst(stats));
     } else if (frame.topic === "active") {
-      showActive(active, frame.data);
+      running.set(connection, frame.data);
+      showActive(active, alone ? frame.data : mergeActive([...running.values()]));
     } else if (frame.topic === "failed" && frame.type === "snapshot") {
       const shown = new Set(frame.data.map((job) => job.id));
-      const gone = [...failed.rows].map((row) => row.dataset.id).filter((id) => !shown.has(id));
-      showFailed(failed, frame.data, gone, most);
+      const there = [...failed.rows].filter((row) => row.dataset.connection === connection);
+      const gone = there.map((row) => row.dataset.id).filter((id) => !shown.has(id));
+      showFailed(failed, frame.data, gone, most, connection);
     } else if (frame.topic === "failed") {
-      showFailed(failed, frame.data.added, frame.data.removed, most);
-      refill(failed, most, () => total);
+      showFailed(failed, frame.data.added, frame.data.removed, most, connection);
+      refill(failed, most, () => total, names);
     }
     settle();
-  });
+  };
+  // The page was rendered at the same instant as its cursor: the feed goes on from there. Of several connections each
+  // feed begins with its own figures, which are added up.
+  for (const name of names) {
+    follow(["counts", "active", "failed"], alone ? cursors[name] : null, onFrame(name), name);
+  }
 }
 
 // Rows that left make room for older ones the page has not got.
 let refilling;
-function refill(failed, most, total) {
+function refill(failed, most, total, connections) {
   clearTimeout(refilling);
   refilling = setTimeout(async () => {
     if (failed.rows.length >= Math.min(most, total())) return;
-    const answer = await fetch(`/api/v1/failed?limit=${most}`);
-    if (answer.ok) showFailed(failed, (await answer.json()).items, [], most);
+    for (const connection of connections) {
+      const answer = await fetch(`/api/v1/failed?limit=${most}&connection=${encodeURIComponent(connection)}`);
+      if (answer.ok) showFailed(failed, (await answer.json()).items, [], most, connection);
+    }
   }, 400);
 }
 

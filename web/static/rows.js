@@ -1,5 +1,6 @@
 // Fills the slots of rows that the server's own templates made.
 
+import { suffix } from "./actions.js";
 import { setTime } from "./times.js";
 
 const number = new Intl.NumberFormat("en");
@@ -39,7 +40,8 @@ export function fillStanding(line, standing) {
 function newRow(template, job) {
   const row = document.getElementById(template).content.querySelector("tr").cloneNode(true);
   row.dataset.id = job.id;
-  slot(row, "task").href = `/jobs/${encodeURIComponent(job.id)}`;
+  row.dataset.connection = job.connection;
+  slot(row, "task").href = `/jobs/${encodeURIComponent(job.id)}${suffix(job.connection)}`;
   return row;
 }
 
@@ -71,17 +73,19 @@ function fillFailed(row, job) {
   setText(repeats, `Same failure ${job.repeats} times in a row: a retry alone does not mend it`);
   setTime(slot(row, "failed_at"), job.failed_at);
   for (const form of row.querySelectorAll("form")) {
-    form.action = `/failed/${encodeURIComponent(job.id)}/${form.dataset.action}`;
+    form.action = `/failed/${encodeURIComponent(job.id)}/${form.dataset.action}${suffix(job.connection)}`;
   }
 }
 
-const rowsById = (body) => new Map([...body.rows].map((row) => [row.dataset.id, row]));
+// Two connections may have a job of the same id.
+const key = (connection, id) => `${connection} ${id}`;
+const rowsByJob = (body) => new Map([...body.rows].map((row) => [key(row.dataset.connection, row.dataset.id), row]));
 
 /** The active list, whole: rows that stay keep their element, so focus and selection survive. */
 export function showActive(body, jobs) {
-  const there = rowsById(body);
+  const there = rowsByJob(body);
   const rows = jobs.map((job) => {
-    const row = there.get(job.id) ?? newRow("active-row", job);
+    const row = there.get(key(job.connection, job.id)) ?? newRow("active-row", job);
     fillActive(row, job);
     return row;
   });
@@ -90,15 +94,16 @@ export function showActive(body, jobs) {
   rows.forEach((row, place) => body.rows[place] === row || body.insertBefore(row, body.rows[place] ?? null));
 }
 
-/** The failed list: newest first, at most `most` rows. */
-export function showFailed(body, added, removed, most) {
-  const there = rowsById(body);
-  for (const id of removed) there.get(id)?.remove();
+/** The failed list: newest first, at most `most` rows. What left it is named by the ids of one connection. */
+export function showFailed(body, added, removed, most, connection) {
+  const there = rowsByJob(body);
+  for (const id of removed) there.get(key(connection, id))?.remove();
   for (const job of [...added].reverse()) {
-    there.get(job.id)?.remove();
+    there.get(key(job.connection, job.id))?.remove();
     const row = newRow("failed-row", job);
     fillFailed(row, job);
-    body.prepend(row);
+    const failedAt = (other) => slot(other, "failed_at").dateTime;
+    body.insertBefore(row, [...body.rows].find((other) => failedAt(other) <= failedAt(row)) ?? null);
   }
   while (body.rows.length > most) body.lastElementChild.remove();
 }

@@ -1,0 +1,44 @@
+"""Several connections as one: the figures added up, the lists in one order. `live.js` keeps to the same rules."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from service.standing import Standing, standing
+from workers.connections.connection import ACTIVE_ROWS
+
+SUMS = ("processing", "queued", "scheduled", "failed", "active_queues", "workers")
+LEVELS = ("calm", "busy", "trouble")
+
+
+def add_up(stats: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The figures of all connections; their lanes one behind the other. No cursor: it is one connection's."""
+    return {
+        **{name: sum(each[name] for each in stats) for name in SUMS},
+        "lanes": [lane for each in stats for lane in each["lanes"]],
+        "cursor": None,
+    }
+
+
+def merge_active(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The last active jobs of all: those that run first, each kind with the newest first."""
+    jobs = [job for each in lists for job in each]
+    jobs.sort(key=lambda job: job["started_at"] or job["created_at"] or "", reverse=True)
+    jobs.sort(key=lambda job: job["state"] != "processing")
+    return jobs[:ACTIVE_ROWS]
+
+
+def merge_failed(lists: Sequence[list[dict[str, Any]]], rows: int) -> list[dict[str, Any]]:
+    """The newest failed jobs of all."""
+    return sorted((job for each in lists for job in each), key=lambda job: job["failed_at"] or "", reverse=True)[:rows]
+
+
+def worst_standing(stats: dict[str, dict[str, Any]]) -> Standing:
+    """How things stand: the worst of what is said of each connection, with its name where there are several."""
+    said = {name: standing(each) for name, each in stats.items()}
+    if not said:
+        return {"level": "trouble", "text": "No connection answers.", "command": None}
+    name = max(said, key=lambda name: LEVELS.index(said[name]["level"]))
+    worst = said[name]
+    if len(said) > 1 and worst["level"] != "calm":
+        worst = {**worst, "text": f"{name}: {worst['text']}"}
+    return worst

@@ -1,0 +1,1 @@
+"""Connections: named places where jobs live, behind one interface whatever keeps them."""
