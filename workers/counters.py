@@ -24,6 +24,7 @@ SPANS: dict[str, tuple[str, int, int, int]] = {
     "week": ("ten_minutes", 10, 1008, 6),
 }
 PERCENTILES = (50, 95, 99)
+RATE_MINUTES = 5
 
 
 @dataclass(slots=True)
@@ -88,7 +89,18 @@ async def read_chart(redis: Redis, span: Span, queue: str | None = None) -> dict
     return {"span": span, "step_s": minutes * 60 * together, "points": points}
 
 
-async def read_rates(redis: Redis, minutes: int = 5) -> dict[str, dict[str, Any]]:
+def rate_json(
+    succeeded: int, failed: int, waited_ms: Sequence[float | None], ran_ms: Sequence[float | None], minutes: float
+) -> dict[str, Any]:
+    """What a queue counted in some minutes, with how many ended in one. The times are of `PERCENTILES`."""
+    shown: dict[str, Any] = {"succeeded": succeeded, "failed": failed}
+    for name, values in (("wait", waited_ms), ("run", ran_ms)):
+        for percent, value in zip(PERCENTILES, values or [None] * len(PERCENTILES), strict=True):
+            shown[f"{name}_p{percent}_ms"] = None if value is None else round(float(value), 1)
+    return {**shown, "per_minute": round((succeeded + failed) / minutes, 1)}
+
+
+async def read_rates(redis: Redis, minutes: int = RATE_MINUTES) -> dict[str, dict[str, Any]]:
     """Of each queue (by key) what the last whole minutes and this one counted, and how many ended a minute."""
     newest = timestamp_ms() // 60_000
     by_queue: dict[str, Counts] = defaultdict(Counts)

@@ -93,8 +93,8 @@ def database_url(address: str) -> URL:
     return url.set(drivername="postgresql+psycopg")
 
 
-def migrate(url: URL) -> None:
-    """Bring the schema to this version's, under a lock of the server's.
+def migrate(url: URL, migrations: Path = MIGRATIONS, schema: str = SCHEMA) -> None:
+    """Bring a schema to this version's, under a lock of the server's.
 
     Raises DatabaseUnreachable when nothing answers, SettingsError for a schema that a newer version made.
     """
@@ -102,17 +102,18 @@ def migrate(url: URL) -> None:
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
             connection.commit()
             config = Config()
-            config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+            config.set_main_option("script_location", str(migrations).replace("%", "%%"))
             config.attributes["connection"] = connection
+            config.attributes["schema"] = schema
             command.upgrade(config, "head")
             connection.commit()
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
     except CommandError as error:
-        newest = ScriptDirectory(str(MIGRATIONS)).get_current_head()
+        newest = ScriptDirectory(str(migrations)).get_current_head()
         raise SettingsError(
             f"the database at {shown(url)} was made by another version of arqlight ({error}); this one knows up to "
             f"{newest}: update arqlight, or name another database in ARQLIGHT_DATABASE_URL"

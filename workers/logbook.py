@@ -14,12 +14,13 @@ from typing import Any
 from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
+from workers.errors import Unusable
 from workers.failures import clean
 from workers.journal import raw
 from workers.plain import iso
+from workers.progress import Writes
 from workers.redaction import redact
 from workers.running import ATTEMPT
-from workers.scripting import Scripts
 
 WRITE_EVERY_S = 0.1
 MOST_WAITING = 5_000  # lines; beyond it the newest are dropped, and their number is said
@@ -50,12 +51,14 @@ class Logbook(logging.Handler):
 
     :param worker: whose lines these are; lines of jobs that another worker of this process runs are left to it.
     :param secrets: values that are masked wherever they come up.
+    :param only_jobs: take what jobs say, and leave the rest to another logbook.
     """
 
-    def __init__(self, scripts: Scripts, worker: str, secrets: Sequence[str]) -> None:
+    def __init__(self, scripts: Writes, worker: str, secrets: Sequence[str], *, only_jobs: bool = False) -> None:
         super().__init__(logging.DEBUG)
         self._scripts = scripts
         self._worker = worker
+        self._only_jobs = only_jobs
         self._secrets = tuple(secrets)
         self._lines: deque[Line] = deque()
         self._dropped = 0
@@ -78,7 +81,7 @@ class Logbook(logging.Handler):
         attempt = ATTEMPT.get()
         if attempt is not None and attempt.worker.id != self._worker:
             return
-        if attempt is None and not record.name.startswith("arqlight"):
+        if attempt is None and (self._only_jobs or not record.name.startswith("arqlight")):
             return
         if len(self._lines) >= MOST_WAITING:
             self._dropped += 1
@@ -94,7 +97,7 @@ class Logbook(logging.Handler):
         if self._writing:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        with contextlib.suppress(RedisError):
+        with contextlib.suppress(RedisError, Unusable):
             await self._write_group()
 
     def _line(self, record: logging.LogRecord, job_id: str, task: str, secrets: Sequence[str]) -> Line:
@@ -118,7 +121,7 @@ class Logbook(logging.Handler):
             await asyncio.sleep(WRITE_EVERY_S)
             try:
                 await self._write_group()
-            except RedisError:
+            except (RedisError, Unusable):
                 await asyncio.sleep(1)  # not logged: that line would come back here
 
     async def _write_group(self) -> None:
@@ -132,7 +135,7 @@ class Logbook(logging.Handler):
             return
         try:
             await self._scripts.run("log", *(part for line in group for part in line))
-        except RedisError:
+        except (RedisError, Unusable):
             self._lines.extendleft(reversed(group))
             raise
 

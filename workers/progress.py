@@ -7,23 +7,32 @@ what changed goes to the server ten times a second, once a job; while nobody doe
 import asyncio
 import contextlib
 import json
+from typing import Any, Protocol
 
 from arq.utils import timestamp_ms
 
 from workers.commits import SERVER_AWAY
+from workers.errors import Unusable
 from workers.journal import raw
 from workers.running import ATTEMPT
-from workers.scripting import Scripts
 
 WRITE_EVERY_S = 0.1
 ASK_EVERY_S = 1.0
 LONGEST_WHAT = 200
 
 
+class Writes(Protocol):
+    """What takes the steps to where they are kept: the scripts of a server, or a database."""
+
+    async def run(self, verb: str, *args: Any) -> Any:
+        """Carry out one verb."""
+        ...
+
+
 class Progress:
     """The steps of one worker's jobs, on their way to the server."""
 
-    def __init__(self, scripts: Scripts) -> None:
+    def __init__(self, scripts: Writes) -> None:
         self._scripts = scripts
         self._changed: dict[str, str] = {}
         self._steps: dict[str, tuple[float, float, str]] = {}
@@ -67,7 +76,7 @@ class Progress:
         while self._changed:
             flat = [part for job_id, step in self._changed.items() for part in (raw(job_id), step)]
             is_watched = False
-            with contextlib.suppress(*SERVER_AWAY):
+            with contextlib.suppress(*SERVER_AWAY, Unusable):
                 is_watched = await self._scripts.run("report", *flat) == 1
             if is_watched:
                 written = set(flat[1::2])  # each has its time: no two are the same

@@ -1,7 +1,5 @@
 """The reads: counts, active jobs, lists by state, one job, queues, workers. They write nothing."""
 
-import base64
-import binascii
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -10,13 +8,14 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from workers.counters import read_rates
-from workers.errors import CursorInvalid, JobNotFound
+from workers.errors import JobNotFound
 from workers.filters import ALL, JobFilter
 from workers.fleet import read_dead_workers, read_workers
 from workers.groups import read_groups
 from workers.job import STATES, Failure, Job, State, build_job, read_history, read_line, read_record, timeline
 from workers.keys import KEYS, queue_name
 from workers.overview import Overview, QueueFigures
+from workers.page_cursors import read_cursor, write_cursor
 from workers.pickled import LARGEST_BYTES, read_pickle
 from workers.plain import as_json
 from workers.scripting import Scripts
@@ -104,7 +103,7 @@ class Reader:
             for name in ([state] if state else STATES)
             for lane in ([None] if name in _INDEXED else [where.queue] if where.queue else await self.known_queues())
         ]
-        at, after = _read_cursor(cursor, len(sections))
+        at, after = read_cursor(cursor, len(sections))
         # One job more than the page shows tells whether there is another page.
         batch_size = BATCH if where.is_narrow else min(limit + 1, BATCH)
         found: list[Job] = []
@@ -115,7 +114,7 @@ class Reader:
             async for batch in self._walk(section_state, lane, where, after if place == at else None, batch_size):
                 for job, score in await self._load(section_state, lane, batch):
                     if len(found) == limit or looked_at == MOST_LOOKED_AT:
-                        return found, _write_cursor(last) if last else None
+                        return found, write_cursor(last) if last else None
                     last = (place, score, job.id)
                     looked_at += 1
                     if where.matches(job):
@@ -316,19 +315,3 @@ def _read_result(raw: bytes | None) -> dict[str, Any] | None:
                 "ft": int(data["ft"]), "q": str(data["q"])}  # fmt: skip
     except Exception:  # bytes of another serializer: the job is shown without its result
         return None
-
-
-def _write_cursor(place: tuple[int, float, str]) -> str:
-    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str | None, sections: int) -> tuple[int, tuple[float, str] | None]:
-    if not cursor:
-        return 0, None
-    try:
-        section, score, job_id = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-        if not (isinstance(section, int) and 0 <= section < sections and isinstance(job_id, str)):
-            raise ValueError("out of range")
-        return section, (float(score), job_id)
-    except (ValueError, TypeError, binascii.Error):
-        raise CursorInvalid(cursor) from None

@@ -10,7 +10,7 @@ import signal
 import socket
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import arq
 from arq.connections import ArqRedis, create_pool, log_redis_info
@@ -22,6 +22,7 @@ from redis.exceptions import RedisError
 from workers.attempt import Attempt
 from workers.commits import SERVER_AWAY, Commits
 from workers.connections.addresses import arq_settings
+from workers.connections.named import open_databases
 from workers.doorbell import Doorbell
 from workers.errors import ServerUnreachable
 from workers.journal import Claim, Ending, Journal
@@ -40,6 +41,10 @@ from workers.scripting import Scripts
 from workers.settings import Settings
 from workers.task import Task
 
+if TYPE_CHECKING:
+    from workers.connections.database import DatabaseConnection
+    from workers.connections.database.runner import Runner
+
 logger = logging.getLogger("arqlight.worker")
 VERSION = "0.1.0"
 # A token is lost with the worker that took it: the queues are looked at now and then all the same.
@@ -56,6 +61,7 @@ class Worker(arq.Worker):
     :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
     :param schedules: periodic jobs that are noted at the start, where they are not yet; people may change them then.
     :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
+    :param databases: connections to PostgreSQL whose jobs of the same queues run here too, in as many slots again.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Worker(arq.Worker):
         queues: Sequence[str] | Lanes = (),
         limits: Mapping[str, int] | None = None,
         schedules: Sequence[PeriodicJob] = (),
+        databases: Sequence["DatabaseConnection"] = (),
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
@@ -73,6 +80,8 @@ class Worker(arq.Worker):
         self.queues = list(self.lanes.keys)
         self.limits = dict(limits or {})
         self.schedules = schedules
+        self.databases = databases
+        self._runners: list[Runner] = []
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
@@ -122,7 +131,7 @@ class Worker(arq.Worker):
             await self.on_startup(self.ctx)
         await self.journal.announce_queues(self.queues)
         await self._follow_overrides()
-        await self.journal.announce_tasks(self._tasks_to_announce())
+        await self.journal.announce_tasks(self.tasks_to_announce())
         await ensure_schedules(self.pool, self.schedules)
         notified = await allow_notifications(self.pool)
         self._doorbell = Doorbell(self.pool, self.queues, self._ring)
@@ -135,6 +144,12 @@ class Worker(arq.Worker):
         poll_s = None if notified else self.poll_delay_s
         self._heartbeat = Heartbeat(self.id, self._record, self._connect_beside, self.settings, self._offer, poll_s)
         self._heartbeat.start()
+        if self.databases:
+            from workers.connections.database.runner import Runner  # not loaded where there is no database
+
+            self._runners = [Runner(self, database) for database in self.databases]
+            for runner in self._runners:
+                runner.start()
 
     async def _round(self) -> float:
         """Claim what fits, start it, see to aborts and cron; how many seconds to wait before the next round at most."""
@@ -201,6 +216,8 @@ class Worker(arq.Worker):
         self.overrides = overrides
         limits = {queue: self.overrides.get("queue", queue).concurrency for queue in self.queues}
         await self.journal.limit_queues({queue: limit or self.limits.get(queue, 0) for queue, limit in limits.items()})
+        for runner in self._runners:
+            runner.wake()
         self._wake.set()
 
     def _overridden(self, name: bytes) -> None:
@@ -300,7 +317,9 @@ class Worker(arq.Worker):
                 if any(await pipe.execute()):
                     self._may_have_more = True
                     return False
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        await asyncio.gather(
+            *self.tasks.values(), *(runner.drained() for runner in self._runners), return_exceptions=True
+        )
         await self.commits.drain()
         return True
 
@@ -326,7 +345,10 @@ class Worker(arq.Worker):
         if not self._handle_signals:
             self.handle_sig(signal.SIGUSR1)
         self.allow_pick_jobs = False
-        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        grace_s = self._job_completion_wait
+        await asyncio.gather(
+            *self.tasks.values(), *(runner.stop(grace_s) for runner in self._runners), return_exceptions=True
+        )
         for companion in self._companions:
             companion.cancel()
         await asyncio.gather(*self._companions, *self._errands, return_exceptions=True)
@@ -338,6 +360,8 @@ class Worker(arq.Worker):
         await self._telling.aclose()
         for line in self._lines:
             await line.close()
+        for database in self.databases:
+            await database.close()
         await super().close()
 
     async def _connect(self) -> ArqRedis:
@@ -375,7 +399,8 @@ class Worker(arq.Worker):
             "memory_bytes": str(memory_bytes()),
         }
 
-    def _tasks_to_announce(self) -> dict[str, dict[str, Any]]:
+    def tasks_to_announce(self) -> dict[str, dict[str, Any]]:
+        """What those that enqueue by name have to know of each task."""
         serializer = "pickle" if self.job_serializer is None else "custom"
         return {
             name: {"queue": f.queue if isinstance(f, Task) else self.queue_name, "serializer": serializer}
@@ -403,7 +428,8 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
     if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
         kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
+    databases = open_databases(settings)
     lanes = parse_lanes(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())
-    ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ())}
+    ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases}
     return Worker(queues=lanes if lanes.keys else (), **ours, **{**kwargs, **overrides})

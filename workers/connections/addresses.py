@@ -99,6 +99,11 @@ def parse_sentinel(name: str, address: str) -> SentinelAddress:
     )  # fmt: skip
 
 
+def is_database(url: str) -> bool:
+    """Whether an address is that of a PostgreSQL."""
+    return url.partition("://")[0] in DATABASE_SCHEMES
+
+
 def is_sentinel(url: str) -> bool:
     """Whether an address names sentinels."""
     return url.partition("://")[0].endswith("+sentinel")

@@ -2,12 +2,16 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from workers.connections.addresses import DATABASE_SCHEMES
+from workers.connections.addresses import is_database
 from workers.connections.connection import Connection
 from workers.connections.redis import RedisConnection
-from workers.errors import NotFound, SettingsError
+from workers.errors import NotFound
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.connections.database import DatabaseConnection
 
 
 class Connections:
@@ -59,9 +63,21 @@ def open_connections(settings: Settings) -> Connections:
 
 def open_connection(name: str, address: str, settings: Settings) -> Connection:
     """The connection to an address, by its scheme."""
-    if address.partition("://")[0] in DATABASE_SCHEMES:
-        raise SettingsError(f"connection {name!r}: jobs in PostgreSQL are not there yet")
+    if is_database(address):
+        from workers.connections.database import DatabaseConnection
+
+        return DatabaseConnection(name, address, settings)
     return RedisConnection(name, address, settings)
+
+
+def open_databases(settings: Settings) -> list["DatabaseConnection"]:
+    """Those of the connections that are PostgreSQL."""
+    addresses = [(name, at) for name, at in settings.connection_addresses().items() if is_database(at)]
+    if not addresses:
+        return []
+    from workers.connections.database import DatabaseConnection
+
+    return [DatabaseConnection(name, address, settings) for name, address in addresses]
 
 
 def _are(names: list[str]) -> str:

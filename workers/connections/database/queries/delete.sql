@@ -1,0 +1,11 @@
+-- A failed job, its traces and its log go for good. $1: number, $2: only when it failed no later than this
+WITH deleted AS (
+    DELETE FROM arqlight_jobs.pgqueuer WHERE id = $1 AND status = 'failed' AND ($2::timestamptz IS NULL OR updated <= $2)
+    RETURNING id, entrypoint, priority, dedupe_key
+), traces AS (
+    UPDATE arqlight_jobs.pgqueuer_log SET traceback = NULL FROM deleted WHERE job_id = deleted.id AND traceback IS NOT NULL
+), said AS (
+    DELETE FROM arqlight_jobs.lines l USING deleted d WHERE l.id = coalesce(d.dedupe_key, d.id::text)
+)
+INSERT INTO arqlight_jobs.pgqueuer_log (job_id, status, entrypoint, priority)
+SELECT id, 'deleted', entrypoint, priority FROM deleted RETURNING job_id

@@ -1,0 +1,1 @@
+SELECT until > now() FROM arqlight_jobs.watched

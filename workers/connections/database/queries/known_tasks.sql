@@ -1,0 +1,1 @@
+SELECT name, queue, serializer FROM arqlight_jobs.tasks ORDER BY name

@@ -1,0 +1,2 @@
+-- $1: id
+UPDATE arqlight_jobs.workers SET said_goodbye = true, seen_at = now() WHERE id = $1

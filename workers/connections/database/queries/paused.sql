@@ -1,0 +1,1 @@
+SELECT queue FROM arqlight_jobs.paused

@@ -1,0 +1,13 @@
+-- What happened behind a place of the log, the oldest first, and which transactions were under way: an id that is
+-- missing may still come with one of those. $1: behind, $2: how many
+SELECT l.id AS place, l.status::text AS status, l.entrypoint AS queue, l.created, l.traceback,
+    coalesce(q.dedupe_key, e.id, l.job_id::text) AS id, coalesce(q.headers->>'task', e.task, '') AS task,
+    (SELECT count(*) FROM arqlight_jobs.pgqueuer_log p WHERE p.job_id = l.job_id AND p.status = 'picked' AND p.id <= l.id
+        AND p.id > coalesce((SELECT max(b.id) FROM arqlight_jobs.pgqueuer_log b WHERE b.job_id = l.job_id
+            AND b.status = 'queued' AND b.traceback IS NULL AND b.id < l.id), 0)) AS attempt,
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS oldest_running,
+    pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next_transaction
+FROM (SELECT * FROM arqlight_jobs.pgqueuer_log WHERE id > $1 ORDER BY id LIMIT $2) l
+LEFT JOIN arqlight_jobs.pgqueuer q ON q.id = l.job_id
+LEFT JOIN arqlight_jobs.ended e ON e.number = l.job_id
+ORDER BY l.id
