@@ -1,13 +1,22 @@
 """Answers to what changes something: JSON for programmes, and for a person's form the page it came from."""
 
 from typing import Any
+from urllib.parse import quote
 
 from aiohttp import web
 
-from service.parts import home_of
+from service.parts import CONNECTIONS, SETTINGS
 from service.problems import is_form
 from workers.journal import NewJob
+from workers.keys import queue_name
 from workers.task import Task
+
+DEFAULT = "default"
+
+
+def suffix(connection: str | None) -> str:
+    """What an address needs to mean a connection: nothing for the first one."""
+    return "" if connection in (None, "", DEFAULT) else f"?connection={quote(connection)}"
 
 
 def done(request: web.Request, body: Any, page: str, status: int = 200) -> web.Response:
@@ -18,5 +27,7 @@ def done(request: web.Request, body: Any, page: str, status: int = 200) -> web.R
 
 
 async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:
-    """Enqueue one of the bundled tasks in its own queue; the job's id."""
-    return (await home_of(request.app).journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]
+    """Enqueue one of the bundled tasks in its own queue, where its jobs go to; the job's id."""
+    route = request.app[SETTINGS].route(task.name, queue_name(task.queue))
+    connection = request.app[CONNECTIONS].find(route or task.connection)
+    return (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]

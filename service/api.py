@@ -6,14 +6,15 @@ from urllib.parse import quote
 from aiohttp import web
 from arq.jobs import SerializationError
 
-from service.answers import done
-from service.parts import connection_of
+from service.answers import done, suffix
+from service.parts import CONNECTIONS, SETTINGS, connection_of
 from service.problems import Problem
 from service.requests import (
     FILTERS,
     EditedJob,
     JobRequest,
     ListQuery,
+    lane_of,
     parse_body,
     parse_id,
     parse_input,
@@ -21,6 +22,7 @@ from service.requests import (
     resolve_jobs,
     to_ms,
 )
+from workers.connections.connection import Connection
 from workers.editing import fill_in, original_arguments
 from workers.filters import JobFilter
 from workers.keys import queue_key, queue_name
@@ -49,16 +51,28 @@ async def enqueue(request: web.Request) -> web.Response:
     """One job: 201 with it and its `Location`. `{"jobs": [...]}`: all of them or none, 201 with their ids."""
     body = await parse_body(request)
     asked = body if isinstance(body, list) else [body]
-    jobs = await resolve_jobs(connection_of(request).reader, asked)
+    connection = route_of(request, asked)
+    jobs = await resolve_jobs(connection.reader, asked)
     try:
-        ids = await connection_of(request).journal.enqueue(jobs)
+        ids = await connection.journal.enqueue(jobs)
     except SerializationError as error:
         raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
     if isinstance(body, JobRequest):
-        shown = await connection_of(request).reader.job_json(ids[0])
-        location = f"/api/v1/jobs/{quote(ids[0], safe='')}"
+        shown = await connection.reader.job_json(ids[0])
+        location = f"/api/v1/jobs/{quote(ids[0], safe='')}{suffix(connection.name)}"
         return web.json_response(shown, status=201, headers={"Location": location})
     return web.json_response({"ids": ids}, status=201)
+
+
+def route_of(request: web.Request, asked: list[JobRequest]) -> Connection:
+    """Where jobs go to: the connection that is named, else the one set for their task or queue. Raises Problem 422."""
+    if request.query.get("connection"):
+        return connection_of(request)
+    settings = request.app[SETTINGS]
+    routes = {settings.route(job.task, job.queue or lane_of(job.task)) for job in asked}
+    if len(routes) > 1:
+        raise Problem(422, "these jobs go to different connections (ARQLIGHT_ROUTES); send each group by itself")
+    return request.app[CONNECTIONS].find(routes.pop())
 
 
 @routes.get("/api/v1/jobs/{id}")

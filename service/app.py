@@ -1,6 +1,7 @@
 """The application factory: read it and you know the service."""
 
 import contextlib
+import warnings
 import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -25,6 +26,9 @@ from workers.redaction import secrets_of
 from workers.scripting import Scripts
 from workers.settings import Settings
 from workers.tasks.email.rendering import Renderer
+
+# aiohttp_jinja2 keeps what its context processors say under a text; aiohttp would rather have a key there.
+warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_jinja2")
 
 WEB = Path(__file__).parent.parent / "web"
 

@@ -57,6 +57,7 @@ class Feed:
         self._told: dict[str, str] = {}
         self._running: set[str] = set()  # jobs somebody looks at that run: what they tell moves without an event
         self._watched_until = 0.0
+        self._failed_seen: dict[str, str] = {}  # of a stream that tells nothing: job -> when it failed
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -74,6 +75,7 @@ class Feed:
         if not self._subscribers:
             self._position = await self.last_cursor()
             self._told.clear()
+            self._failed_seen.clear()
         self._subscribers.add(subscriber)
         self._somebody.set()
         try:
@@ -145,6 +147,8 @@ class Feed:
         touched = list(dict.fromkeys(event.job for event in events if event.touches_failed))
         if touched and "failed" in wanted:
             changes["failed"] = open_frame("change", "failed", await self.failed_changes(touched))
+        if not self._stream.tells and "failed" in wanted and (found := await self._looked_at_failed()):
+            changes["failed"] = open_frame("change", "failed", found)
         self._position = cursor
         return Tick(cursor, events, changes, since, has_frames)
 
@@ -154,6 +158,14 @@ class Feed:
         if self._told.get(topic) != told:
             self._told[topic] = told
             changes[topic] = open_frame("change", topic, data)
+
+    async def _looked_at_failed(self) -> dict[str, Any] | None:
+        """What is new and what is gone in the failed list, where no event says so; None when nothing is."""
+        listed, _ = await self._reader.failed(limit=FAILED_ROWS)
+        seen, self._failed_seen = self._failed_seen, {job["id"]: job["failed_at"] for job in listed}
+        added = [job for job in listed if seen.get(job["id"]) != job["failed_at"]]
+        removed = [job_id for job_id in seen if job_id not in self._failed_seen]
+        return {"added": added, "removed": removed} if added or removed else None
 
     async def _changed_connections(self) -> dict[str, str]:
         """What can still be told when the server of this feed is away: that it is."""

@@ -6,6 +6,7 @@ import logging
 import weakref
 
 from aiohttp import WSCloseCode, WSMsgType, web
+from redis.exceptions import RedisError
 
 from service.cursors import is_cursor
 from service.feed import NAMED_TOPICS, PLAIN_TOPICS, Feed
@@ -117,6 +118,9 @@ async def _send(subscriber: Subscriber, socket: web.WebSocketResponse) -> None:
     except (TooSlow, ConnectionError) as error:
         logger.info("a consumer of the feed is dropped: %s", error)
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow", drain=False)
+    except (RedisError, OSError, ArqlightError) as error:
+        logger.info("a consumer of the feed has to come again: %s", error)
+        await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"the server behind the feed is away")
     except Exception:
         logger.exception("the feed of a consumer failed")
         await socket.close(code=WSCloseCode.INTERNAL_ERROR, message=b"the feed failed; resume from the last cursor")

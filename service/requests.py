@@ -16,7 +16,7 @@ from service.problems import Problem, is_form
 from workers.connections.connection import Reads
 from workers.job import State
 from workers.journal import NewJob
-from workers.keys import queue_key
+from workers.keys import queue_key, queue_name
 from workers.tasks import TASKS
 
 MOST_JOBS = 10_000
@@ -221,6 +221,11 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
         queue = queue_key(job.queue, queues) if job.queue else about["queue"]
         jobs.append(NewJob(job.task, queue, job.args, job.kwargs, job.id, round(job.delay_s * 1000)))
     return jobs
+
+
+def lane_of(task: str) -> str:
+    """The lane of a bundled task; else the default one."""
+    return next((queue_name(each.queue) for each in TASKS if each.name == task), "default")
 
 
 def _check_arguments(where: str, job: JobRequest, coroutine: Any) -> None:

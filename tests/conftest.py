@@ -156,14 +156,14 @@ async def start_worker(pool: ArqRedis, redis_settings: RedisSettings, settings: 
     async def start(functions: list[Any], **options: Any) -> Worker:
         worker = Worker(
             functions,
-            redis_settings=redis_settings,
+            redis_settings=options.pop("redis_settings", redis_settings),
             handle_signals=False,
             settings=options.pop("settings", settings),
             **{"allow_abort_jobs": True, **options},
         )
         task = asyncio.create_task(worker.async_run())
         running.append((worker, task))
-        while not task.done() and not await pool.zscore("arqlight:workers", worker.id):
+        while not task.done() and not (worker._pool and await worker.pool.zscore("arqlight:workers", worker.id)):
             await asyncio.sleep(0.005)
         return worker
 

@@ -103,7 +103,12 @@ async def shown(connection: Connection, job_id: str, state: str) -> dict[str, An
 async def test_a_job_waits_runs_and_is_kept_with_its_result_and_its_log(connection: Connection, work: Work) -> None:
     job_id = await enqueue(connection, "add", 2, kwargs={"right": 3})
     waiting = await connection.reader.job_json(job_id)
-    assert (waiting["state"], waiting["attempts"], waiting["args"], waiting["kwargs"]) == ("queued", 0, [2], {"right": 3})
+    assert (waiting["state"], waiting["attempts"], waiting["args"], waiting["kwargs"]) == (
+        "queued",
+        0,
+        [2],
+        {"right": 3},
+    )
     assert (waiting["connection"], waiting["driver"]) == ("here", connection.driver)
     await work(add)
     job = await shown(connection, job_id, "succeeded")
@@ -297,7 +302,13 @@ async def test_jobs_are_found_by_queue_task_text_and_cause(connection: Connectio
     assert await count(task="add") == 0
     assert [job.id for job in (await connection.reader.jobs(where=JobFilter(task="add")))[0]] == [succeeded]
     [group], total = await connection.reader.groups()
-    assert (group["count"], group["task"], group["error"], total, sum(group["spark"])) == (3, "boom", "ValueError", 1, 3)
+    assert (group["count"], group["task"], group["error"], total, sum(group["spark"])) == (
+        3,
+        "boom",
+        "ValueError",
+        1,
+        3,
+    )
     assert await count(fingerprint=group["fingerprint"]) == 3
     assert await count(fingerprint="another") == 0
     assert await connection.reader.count_failed(JobFilter(fingerprint=group["fingerprint"])) == 3
@@ -320,7 +331,11 @@ async def test_the_stream_tells_every_transition_in_order_and_goes_on_from_a_cur
 
     found = await eventually(all_told)
     told = [(each.job, each.told["state"], each.told["attempt"]) for each in found]
-    assert [each for each in told if each[0] == good] == [(good, "queued", 0), (good, "processing", 1), (good, "succeeded", 1)]
+    assert [each for each in told if each[0] == good] == [
+        (good, "queued", 0),
+        (good, "processing", 1),
+        (good, "succeeded", 1),
+    ]
     assert [each for each in told if each[0] == bad] == [(bad, "queued", 0), (bad, "processing", 1), (bad, "failed", 1)]
     assert {each.told["task"] for each in found} == {"add", "boom"}
     assert [each.touches_failed for each in found if each.told["state"] == "failed"] == [True]

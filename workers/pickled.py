@@ -37,9 +37,12 @@ class Opaque:
     """Stands for an object that is not built. Takes whatever the pickle machine does to it, and does nothing."""
 
     name = "object"
+    made_of: tuple[object, ...] = ()  # what its class would have been called with: an exception's own text
 
     def __new__(cls, *args: object, **kwargs: object) -> "Opaque":
-        return super().__new__(cls)
+        made = super().__new__(cls)
+        made.made_of = args
+        return made
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         pass

@@ -4,10 +4,10 @@ import ipaddress
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from workers.connections.addresses import REDIS_SCHEMES, check_address, parse_connections
+from workers.connections.addresses import OBSERVED, REDIS_SCHEMES, check_address, parse_connections
 from workers.errors import SettingsError
 
 ADDRESS_FILE = "redis-url"
@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     connections: SecretStr = Field(
         SecretStr(""),
         description="Further connections, name=address each: legacy=rediss://…, billing=postgresql://… (see the docs).",
+    )
+    routes: str = Field(
+        "", description="Tasks or queues whose jobs go to another connection: bulk=billing,send_email=billing."
+    )
+    observe: str | None = Field(
+        None, description="Redis or Valkey of plain arq workers that is only looked at, without `default` beside it."
     )
     secret_key: SecretStr | None = Field(
         None,
@@ -123,7 +129,7 @@ class Settings(BaseSettings):
             ipaddress.ip_network(name)
         return text
 
-    @field_validator("redis_url")
+    @field_validator("redis_url", "observe")
     @classmethod
     def _known_scheme(cls, url: str | None) -> str | None:
         if url is not None:
@@ -152,9 +158,26 @@ class Settings(BaseSettings):
         except FileNotFoundError:
             return None
 
+    @model_validator(mode="after")
+    def _routes_lead_somewhere(self) -> "Settings":
+        known = {"default", *parse_connections(self.connections.get_secret_value())}
+        for entry in split_names(self.routes):
+            name, equals, connection = entry.partition("=")
+            if not (name and equals) or connection not in known:
+                raise ValueError(
+                    f"ROUTES={self.routes!r}: {entry!r} is not name=connection with one of {', '.join(sorted(known))}"
+                )  # fmt: skip
+        return self
+
+    def route(self, task: str, lane: str) -> str | None:
+        """The connection that is set for the jobs of a task, else of a lane; None where nothing is."""
+        routes = dict(entry.split("=", 1) for entry in split_names(self.routes))
+        return routes.get(task) or routes.get(lane)
+
     def connection_addresses(self) -> dict[str, str]:
-        """Every connection, name -> address; `default` comes first."""
-        return {"default": self.resolved_redis_url()} | {
+        """Every connection, name -> address; `default` comes first, or what is observed in its place."""
+        first = {"observed": OBSERVED + self.observe} if self.observe else {"default": self.resolved_redis_url()}
+        return first | {
             name: address
             for name, address in parse_connections(self.connections.get_secret_value()).items()
             if name != "default"
@@ -182,11 +205,16 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{_variable(e['loc'][0])}{_shown(e['loc'][0], e['input'])}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors()
-        )
+        wrong = "; ".join(f"{_place(e)}{e['msg'].removeprefix('Value error, ')}" for e in error.errors())
         raise SettingsError(f"setting {wrong}") from None
+
+
+def _place(error: Any) -> str:
+    """Which setting, and what it was; nothing for what is wrong between several."""
+    if not error["loc"]:
+        return "ARQLIGHT_"
+    name = error["loc"][0]
+    return f"{_variable(name)}{_shown(name, error['input'])}: "
 
 
 def _variable(name: object) -> str:

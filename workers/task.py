@@ -64,6 +64,7 @@ class Task(Function):
     """An arq function that knows its queue. Call it like the coroutine it wraps."""
 
     queue: str = queue_key("default")
+    connection: str | None = None
 
     async def __call__(self, ctx: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         return await self.coroutine(ctx, *args, **kwargs)
@@ -77,10 +78,12 @@ def task(
     backoff: Backoff | Waits = Backoff(),
     keep_result_s: float | None = None,
     name: str | None = None,
+    connection: str | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Task]:
     """Declare a task. Any error is tried again after `backoff` until `tries` attempts are used up.
 
-    `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is a lane's name.
+    `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is a lane's name; `connection`
+    is where its jobs go to unless somebody says otherwise, and workers of either connection run them.
     """
 
     def declare(coroutine: Callable[..., Awaitable[Any]]) -> Task:
@@ -106,6 +109,7 @@ def task(
             keep_result_forever=None,
             max_tries=tries,
             queue=queue_key(queue),
+            connection=connection,
         )
 
     return declare

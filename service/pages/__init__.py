@@ -25,7 +25,11 @@ from service.parts import REACHABILITY
 
 async def about_connections(request: web.Request) -> dict[str, Any]:
     """What every page shows of the connections: all of them, and the one that was asked for ("" for none)."""
-    return {"connections": request.app[REACHABILITY].to_json(), "connection": request.query.get("connection", "")}
+    return {
+        "connections": request.app[REACHABILITY].to_json(),
+        "connection": request.query.get("connection", ""),
+        "here": request.path,
+    }
 
 
 _PAGES = (dashboard, jobs, failed, queues, workers, schedules, logs, charts, webhooks, bulk, sync, templates, settings)

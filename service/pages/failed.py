@@ -28,6 +28,7 @@ async def failed_list(request: web.Request) -> dict[str, Any]:
     failed, following = await reader.failed(where=where, cursor=query.cursor, limit=query.limit)
     return {
         "page": "failed",
+        "can_write": connection_of(request).can_write,
         "total": overview.failed,
         "failed": failed,
         "next": following,

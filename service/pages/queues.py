@@ -21,6 +21,7 @@ async def queue_list(request: web.Request) -> dict[str, Any]:
     emptied = [each.to_json() for each in newest if each.kind == "empty" and each.connection == connection.name]
     return {
         "page": "queues",
+        "can_write": connection.can_write,
         "queues": [{**queue.to_json(), "rate": rates.get(queue.key)} for queue in overview.queues],
         "operations": [each for each in emptied if each["state"] == "running"],
     }

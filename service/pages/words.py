@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from service.answers import suffix
+
 LONGEST_LINE = 140
-DEFAULT = "default"
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
 
 
@@ -67,11 +68,6 @@ def count(number: int | None) -> str:
 def query(values: dict[str, Any]) -> str:
     """What is not empty of `values`, as a query."""
     return urlencode({name: value for name, value in values.items() if value not in (None, "")})
-
-
-def suffix(connection: str | None) -> str:
-    """What an address needs to mean a connection: nothing for the first one."""
-    return "" if connection in (None, "", DEFAULT) else f"?connection={quote(connection)}"
 
 
 FILTERS: dict[str, Callable[..., str]] = {

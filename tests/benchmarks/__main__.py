@@ -11,7 +11,7 @@ from pathlib import Path
 
 import redis
 
-from tests.benchmarks import depth, drain, enqueueing, families, fanout, pickup, processes, profile, servers
+from tests.benchmarks import database, depth, drain, enqueueing, families, fanout, pickup, processes, profile, servers
 from tests.benchmarks.plot import plot_rates
 from tests.benchmarks.report import Table
 
@@ -30,6 +30,7 @@ MEASURES = {
     "processes": processes.measure,
     "exports": families.measure_exports,
     "telemetry": families.measure_telemetry,
+    "database": database.measure,
 }
 PARTS = ("drain", *MEASURES)
 
@@ -45,7 +46,9 @@ def main(arguments: list[str]) -> None:
     chosen = [part for part in PARTS if part in arguments] or every
     began = time.monotonic()
     tables: list[Table] = []
-    with servers.running(postgres=bool({"drain", "pickup", "exports", "telemetry"} & set(chosen))) as running:
+    with servers.running(
+        postgres=bool({"drain", "pickup", "exports", "telemetry", "database"} & set(chosen))
+    ) as running:
         for part in chosen:
             print(f"\n{part}", flush=True)
             redis.Redis(port=running.redis_port).flushall()

@@ -43,7 +43,7 @@ class Peer:
     @property
     def is_ours(self) -> bool:
         """Whether it is arqlight."""
-        return self.name == "arqlight"
+        return self.name.startswith("arqlight")
 
     def version(self) -> str:
         """What its script pins."""

@@ -72,6 +72,7 @@ function fillFailed(row, job) {
   repeats.hidden = job.repeats < 2;
   setText(repeats, `Same failure ${job.repeats} times in a row: a retry alone does not mend it`);
   setTime(slot(row, "failed_at"), job.failed_at);
+  if (job.observed) row.querySelector(".actions")?.remove();
   for (const form of row.querySelectorAll("form")) {
     form.action = `/failed/${encodeURIComponent(job.id)}/${form.dataset.action}${suffix(job.connection)}`;
   }

@@ -1,7 +1,11 @@
-"""Addresses of servers as they are written: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `postgresql://`."""
+"""Addresses of servers as they are written: `redis://`, `rediss://`, `unix://`, `redis+sentinel://`, `postgresql://`.
+
+With `observe+` before it, a Redis is only looked at.
+"""
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from arq.connections import RedisSettings
@@ -12,6 +16,7 @@ REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 DATABASE_SCHEMES = ("postgresql", "postgres")
 SENTINEL_PORT = 26379
 RESERVED = "database"
+OBSERVED = "observe+"  # before an address: nothing is written there
 CONNECT_TIMEOUT_S = 3
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,30}")
 # A comma stands between two connections, but also between two sentinels of one: the name behind it tells.
@@ -56,7 +61,10 @@ def parse_connections(text: str) -> dict[str, str]:
 
 def check_address(name: str, address: str) -> None:
     """Raises ValueError for an address that cannot be one; its message never shows it."""
+    is_observed, address = address.startswith(OBSERVED), address.removeprefix(OBSERVED)
     scheme = address.partition("://")[0]
+    if is_observed and scheme not in REDIS_SCHEMES:
+        raise ValueError(f"connection {name!r}: only a Redis or Valkey can be observed")
     if "://" not in address or scheme not in (*REDIS_SCHEMES, *DATABASE_SCHEMES):
         known = ", ".join(f"{each}://" for each in (*REDIS_SCHEMES, "postgresql"))
         raise ValueError(f"the address of connection {name!r} must begin with one of {known}")
@@ -109,16 +117,17 @@ def is_sentinel(url: str) -> bool:
     return url.partition("://")[0].endswith("+sentinel")
 
 
-def open_redis(url: str) -> Redis:
-    """A client of the server behind an address; it connects at its first use."""
+def open_redis(url: str, *, quiet: bool = False) -> Redis:
+    """A client of the server behind an address; it connects at its first use. A `quiet` one tells nothing of itself."""
+    said: dict[str, Any] = {"lib_name": None, "lib_version": None} if quiet else {}
     if not is_sentinel(url):
-        client: Redis = Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S)
+        client: Redis = Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S, **said)
         return client
     at = parse_sentinel("redis", url)
     sentinel = Sentinel(list(at.hosts), socket_connect_timeout=CONNECT_TIMEOUT_S)  # type: ignore[no-untyped-call]
     master: Redis = sentinel.master_for(
         at.master, db=at.database, username=at.username, password=at.password, ssl=at.tls,
-        socket_connect_timeout=CONNECT_TIMEOUT_S,
+        socket_connect_timeout=CONNECT_TIMEOUT_S, **said,
     )  # fmt: skip
     return master
 

@@ -130,7 +130,12 @@ class Transitions(Protocol):
 
 
 class Stream(Protocol):
-    """The transitions in order. A cursor is a place among them."""
+    """The transitions in order. A cursor is a place among them.
+
+    One that `tells` nothing has none: what changed is found by looking.
+    """
+
+    tells: bool
 
     async def last_cursor(self) -> str:
         """The place of the newest."""

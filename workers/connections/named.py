@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from workers.connections.addresses import is_database
+from workers.connections.addresses import OBSERVED, is_database
 from workers.connections.connection import Connection
+from workers.connections.observed import ObservedConnection
 from workers.connections.redis import RedisConnection
 from workers.errors import NotFound
 from workers.settings import Settings
@@ -63,6 +64,8 @@ def open_connections(settings: Settings) -> Connections:
 
 def open_connection(name: str, address: str, settings: Settings) -> Connection:
     """The connection to an address, by its scheme."""
+    if address.startswith(OBSERVED):
+        return ObservedConnection(name, address.removeprefix(OBSERVED))
     if is_database(address):
         from workers.connections.database import DatabaseConnection
 

@@ -14,6 +14,7 @@ from redis.exceptions import (
 
 OLDEST_REDIS = (6, 2)  # the first with every command that the journal's scripts use
 LONGEST = 200
+NO_TLS = "it seems to speak no TLS there; write redis:// instead of rediss://"
 
 
 def check_version(about: dict[str, Any]) -> str:
@@ -26,19 +27,19 @@ def check_version(about: dict[str, Any]) -> str:
     return f"{kind} {version}"
 
 
-def reason_of(error: BaseException) -> str:
-    """What was wrong, and what to do, as far as the error tells."""
+def reason_of(error: BaseException, *, tls: bool = False) -> str:
+    """What was wrong, and what to do, as far as the error tells; `tls` says that TLS was asked for."""
     text = " ".join(str(error).split())
+    if "NOAUTH" in text or "Authentication required" in text:
+        return "it asks for a password, and none is set"
     if isinstance(error, AuthenticationError) or "WRONGPASS" in text or "invalid username-password" in text:
         return "user name or password are wrong"
     if isinstance(error, NoPermissionError):
         return f"its user may not do this: {text[:LONGEST]}"
-    if "NOAUTH" in text or "Authentication required" in text:
-        return "it asks for a password, and none is set"
     if "DB index is out of range" in text or "invalid DB index" in text:
         return "it has no database of that number"
     if "WRONG_VERSION_NUMBER" in text or "wrong version number" in text.lower() or "record layer failure" in text:
-        return "it speaks no TLS there; write redis:// instead of rediss://"
+        return NO_TLS
     if isinstance(error, ssl.SSLError) or "CERTIFICATE_VERIFY_FAILED" in text or "SSL" in text:
         return f"TLS did not come about: {text[:LONGEST]}"
     if isinstance(error, BusyLoadingError):
@@ -46,7 +47,7 @@ def reason_of(error: BaseException) -> str:
     if isinstance(error, ReadOnlyError):
         return "it is a replica that takes no writes; name the primary"
     if isinstance(error, TimeoutError):
-        return "no answer came in time"
+        return "no answer came in time" + (f"; {NO_TLS}" if tls else "")
     if "Connection closed by server" in text or "Protocol Error" in text or "Protocol error" in text:
         return "what answers there is not Redis or Valkey, or it speaks TLS only (then write rediss://)"
     if isinstance(error, ResponseError):

@@ -47,11 +47,14 @@ async def ping(redis: Redis, name: str, address: str) -> str:
         about = await redis.info("server")
         return check_version(about)
     except (RedisError, OSError, ValueError) as error:
-        raise Unusable(f"connection {name!r} ({address}) does not answer: {reason_of(error)}") from error
+        reason = reason_of(error, tls=address.startswith("rediss"))
+        raise Unusable(f"connection {name!r} ({address}) does not answer: {reason}") from error
 
 
 class RedisStream:
     """The journal's own stream of events."""
+
+    tells = True
 
     def __init__(self, redis: Redis, keep_events: int) -> None:
         self._redis = redis

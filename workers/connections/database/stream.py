@@ -19,6 +19,8 @@ LONGEST_GAP_S = 5.0
 class DatabaseStream:
     """Reads the log behind a cursor; a NOTIFY of PgQueuer's says when there is more."""
 
+    tells = True
+
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._listener: Any = None
