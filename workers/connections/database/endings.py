@@ -49,9 +49,10 @@ class EndingQueries(Queries):
             self._endings.pop(job.id, None)
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
-        """Write down that a job runs again."""
+        """Write down that a job runs again, after the delay of its ending."""
         ending, _ = self._endings.pop(job.id, (None, None))
         failure = ending.failure if ending else None
         told = traceback_of(failure, job.id) if failure else UNCOUNTED
         counts = int(ending.counts) if ending else 1
+        delay = timedelta(milliseconds=ending.delay_ms) if ending else delay
         await self.driver.execute(query("reschedule"), job.id, delay, told, counts, self._manager)

@@ -27,7 +27,7 @@ COMMAND_TIMEOUT_S = 30
 MOST_CONNECTIONS = 8
 _FOLDER = Path(__file__).parent
 # What may be wrong with a server, its address or its data, as asyncpg and the system tell it.
-REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 def names() -> DBSettings:

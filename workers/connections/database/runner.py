@@ -7,17 +7,18 @@ import logging
 import os
 import socket
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from arq.constants import expires_extra_ms
-from pgqueuer.core.executors import AbstractEntrypointExecutor, EntrypointExecutorParameters
+from pgqueuer.core.buffers import HeartbeatBuffer, JobStatusLogBuffer
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.db import AsyncpgPoolDriver
-from pgqueuer.domain.errors import RetryRequested
 from pgqueuer.domain.models import Context, Job
-from pgqueuer.domain.types import JobId, QueueEntrypoint, QueueExecutionMode
+from pgqueuer.domain.types import JOB_STATUS, JobId, QueueEntrypoint, QueueExecutionMode
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from workers.attempt import Attempt
 from workers.connections.database import DatabaseConnection
@@ -41,18 +42,8 @@ POLL_S = 5.0  # PgQueuer is told of new jobs; a NOTIFY can be lost with its conn
 # PgQueuer's own rescue, by a heartbeat of each job, is left to a far day: ours goes by the worker's lease, as on Redis.
 NEVER = timedelta(days=365)
 PRUNE_EVERY_BEATS = 24
-
-
-class JobFailed(Exception):
-    """What PgQueuer is told of a job that failed; the failure itself is in the endings."""
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """A job that failed was told of by its attempt, with its stack trace; PgQueuer would tell of it again."""
-    return not (record.exc_info and record.exc_info[0] is JobFailed)
-
-
-logging.getLogger("pgqueuer").addFilter(_is_news)
+EXPIRES = timedelta(milliseconds=expires_extra_ms)
+STATUSES: dict[str, JOB_STATUS] = {"succeeded": "successful", "failed": "failed", "cancelled": "canceled"}
 
 
 class Recall:
@@ -69,26 +60,67 @@ class Recall:
         self._task.cancel()
 
 
+@dataclass
 class LaneManager(QueueManager):
-    """PgQueuer's worker, which claims nothing from a lane that is paused."""
+    """PgQueuer's worker, which claims for so many slots, and nothing from a lane that is paused."""
 
-    paused: frozenset[str] = frozenset()
+    run_job: Callable[[Job, Context], Awaitable[str]] = field(init=False)
+    slots: int = field(init=False, default=1)
+    paused: frozenset[str] = field(init=False, default=frozenset())
+    _freed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
         """The lanes to take from now."""
         return {lane for lane in super().entrypoints_below_capacity_limits() if lane not in self.paused}
 
+    async def fetch_jobs(
+        self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta
+    ) -> AsyncGenerator[Job, None]:
+        """Jobs for the free slots, a batch at a time: the next batch is claimed while the one before runs.
 
-class JobExecutor(AbstractEntrypointExecutor):
-    """Hands each job that PgQueuer takes to the runner."""
+        PgQueuer would count in the database what this worker holds, with each claim.
+        """
+        while not self.shutdown.is_set():
+            self._freed.clear()
+            free = self.slots - len(self.job_context)
+            if free <= 0:
+                await self._freed.wait()
+                await asyncio.sleep(0)  # those that end together leave their slots together
+                continue
+            jobs = await self.queries.dequeue(
+                batch_size=min(batch_size, free),
+                entrypoints={
+                    lane: EntrypointExecutionParameter(self.entrypoint_registry[lane].parameters.concurrency_limit)
+                    for lane in self.entrypoints_below_capacity_limits()
+                },
+                queue_manager_id=self.queue_manager_id,
+                global_concurrency_limit=None,
+                heartbeat_timeout=heartbeat_timeout,
+            )
+            if not jobs:
+                return
+            for job in jobs:
+                yield job
 
-    def __init__(self, parameters: EntrypointExecutorParameters, runner: "Runner") -> None:
-        super().__init__(parameters)
-        self._runner = runner
+    async def _dispatch(
+        self, job: Job, jbuff: JobStatusLogBuffer, hbuff: HeartbeatBuffer, heartbeat_timeout: timedelta
+    ) -> None:
+        # PgQueuer's own would start a heartbeat for each job, and be told by exceptions how it ended.
+        ending = await self.run_job(job, self.get_context(job.id))
+        if ending == "rescheduled":
+            self.job_context.pop(job.id, None)  # it may be claimed again before this task is over
+            await self.queries.retry_job(job, timedelta(0), None)
+        else:
+            await jbuff.add((job, STATUSES[ending], None))
 
-    async def execute(self, job: Job, context: Context) -> None:
-        """Run it once. Raises JobFailed or RetryRequested, by which PgQueuer knows how it ended."""
-        await self._runner.run_job(job, context)
+    def wake(self) -> None:
+        """Look whether to go on."""
+        self._freed.set()
+
+    def forget_job(self, job_id: JobId, context: Context, task: asyncio.Task[None]) -> None:
+        """Its slot is free."""
+        super().forget_job(job_id, context, task)
+        self._freed.set()
 
 
 class Runner:
@@ -121,7 +153,7 @@ class Runner:
         """Take nothing more; what runs has `grace_s` seconds, then goes back with its attempt not counted."""
         self._stopping.set()
         if self._manager:
-            self._manager.shutdown.set()
+            self._shut(self._manager)
         if self._serving is None:
             return
         if self._running and grace_s > 0:
@@ -139,15 +171,16 @@ class Runner:
         """Something that was set has changed."""
         self.view.overrides = self._worker.overrides
 
-    async def run_job(self, job: Job, context: Context) -> None:
-        """One attempt. Raises JobFailed or RetryRequested."""
+    async def run_job(self, job: Job, context: Context) -> str:
+        """One attempt, noted for the endings; its kind."""
         task = asyncio.current_task()
         assert task is not None and self._endings is not None  # noqa: PT018, S101 - PgQueuer runs it in a task of its own
-        claim = await self._claim(job)
+        lost = await self._pool.value("lost_workers", job.id, WorkerLost.__name__) if job.attempts else "-"
+        claim = _claim(job, str(lost))
         context.cancellation = Recall(self.view, claim, task)  # type: ignore[assignment]
         attempt = Attempt(self.view, claim)
         self._running[job.id] = task
-        asyncio.get_running_loop().call_soon(attempt.set_timer, task)
+        asyncio.get_running_loop().call_soon(self._set_timer, job.id, attempt)
         try:
             ending = await attempt.run()
         finally:
@@ -156,22 +189,12 @@ class Runner:
         self._endings.note(job.id, ending, attempt.started_ms)
         if self.view.after_job_end is not None:
             await attempt.hook(self.view.after_job_end, "after_job_end")
-        if ending.kind == "failed":
-            raise JobFailed
-        if ending.kind == "rescheduled":
-            raise RetryRequested(timedelta(milliseconds=ending.delay_ms))
+        return ending.kind
 
-    async def _claim(self, job: Job) -> Claim:
-        lost: Any = "-"
-        if job.attempts:
-            lost = await self._pool.value("lost_workers", job.id, WorkerLost.__name__)
-        headers: dict[str, Any] = job.headers or {}
-        expires_ms = float(headers.get("expires_ms", expires_extra_ms))
-        due_ms = to_ms(job.execute_after)
-        is_expired = to_ms(job.updated) - due_ms > expires_ms and not job.attempts
-        payload = None if is_expired else job.payload
-        name, queue = headers.get("id", str(job.id)), queue_key(job.entrypoint)
-        return Claim(name, queue, payload, job.attempts + 1, "", due_ms, False, str(lost))
+    def _set_timer(self, job_id: JobId, attempt: Attempt) -> None:
+        # Behind its first step: a task that never waits needs no timer.
+        if task := self._running.get(job_id):
+            attempt.set_timer(task)
 
     async def _serve(self) -> None:
         pause_s = FIRST_PAUSE_S
@@ -199,22 +222,23 @@ class Runner:
         endings.belongs_to(manager_id, self.view.id)
         self._manager = manager = LaneManager(endings, channel=names().channel)
         manager.queue_manager_id = manager_id  # type: ignore[assignment]
+        manager.slots = self._worker.max_jobs
+        manager.run_job = self.run_job
         for lane in lanes:
             limit = self._worker.limits.get(queue_key(lane), 0)
-            parameters = EntrypointExecutorParameters(concurrency_limit=limit, func=_nothing, on_failure="hold")
-            manager.register_executor(lane, JobExecutor(parameters, self))
+            manager.entrypoint(lane, concurrency_limit=limit, on_failure="hold")(_nothing)
         self._worker_id = f"{self.view.id}:{str(manager_id)[:4]}"
         await self._beat(manager, lanes)
         beating = asyncio.create_task(self._keep_beating(manager, lanes))
         batch = max(1, self._worker.max_jobs // 2)
         mode = QueueExecutionMode.drain if self._worker.burst else QueueExecutionMode.continuous
         if self._stopping.is_set():
-            manager.shutdown.set()
+            self._shut(manager)
         try:
             with self._logbook.attached():
                 await manager.run(
                     dequeue_timeout=timedelta(seconds=POLL_S), batch_size=batch, mode=mode,
-                    max_concurrent_tasks=2 * batch, heartbeat_timeout=NEVER, log_aggregation_interval=timedelta(0),
+                    heartbeat_timeout=NEVER, log_aggregation_interval=timedelta(0),
                 )  # fmt: skip
         finally:
             beating.cancel()
@@ -224,6 +248,11 @@ class Runner:
             self._stopping.set()
         await self._pool.rows("leave", self._worker_id)
         await self.connection.journal.rescue()  # what could not be written goes back
+
+    @staticmethod
+    def _shut(manager: LaneManager) -> None:
+        manager.shutdown.set()
+        manager.wake()
 
     async def _keep_beating(self, manager: LaneManager, lanes: Sequence[str]) -> None:
         beats = 0
@@ -252,4 +281,14 @@ class Runner:
 
 
 async def _nothing(job: Job) -> None:
-    """PgQueuer wants a function for each entrypoint; the executor does not call it."""
+    """PgQueuer wants a function for each entrypoint; ours are found by the task's name."""
+
+
+def _claim(job: Job, lost: str) -> Claim:
+    headers: dict[str, Any] = job.headers or {}
+    due_ms = to_ms(job.execute_after)
+    expires = timedelta(milliseconds=float(headers["expires_ms"])) if "expires_ms" in headers else EXPIRES
+    is_expired = job.updated - job.execute_after > expires and not job.attempts
+    payload = None if is_expired else job.payload
+    name, queue = headers.get("id", str(job.id)), queue_key(job.entrypoint)
+    return Claim(name, queue, payload, job.attempts + 1, "", due_ms, False, lost)
