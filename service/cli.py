@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from service.guard import refuse_public_bind
 from service.problems import Problem
+from workers.connections.reasons import reason_of
 from workers.errors import ArqlightError, ServerUnreachable, SettingsError
 from workers.journal import Journal
 from workers.settings import Settings, load_settings, split_names
@@ -278,3 +279,6 @@ def main() -> None:
     except ArqlightError as error:
         click.echo(f"arqlight: {error}", err=True)
         sys.exit(_EXIT_USAGE)
+    except RedisError as error:
+        click.echo(f"arqlight: the Redis or Valkey server refused: {reason_of(error)}", err=True)
+        sys.exit(_EXIT_FAILED)

@@ -10,9 +10,22 @@ from typing import Any
 
 from hiredis import pack_command
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, RedisError, ResponseError
 
 Command = tuple[str | bytes | int | float, ...]
+
+
+class TakesNoWrites(ConnectionError):
+    """The server is there and takes no writes for now: it is full, cannot save, or has too few replicas."""
+
+
+# What such a server begins its refusals with (Valkey's `shared.noreplicaserr` and its neighbours in server.c).
+_FOR_NOW = ("NOREPLICAS", "MISCONF", "OOM ", "MASTERDOWN", "command not allowed when used memory")
+
+
+def _told(error: ResponseError) -> RedisError:
+    """A refusal that may be over in a moment is waited out like a server that is away."""
+    return TakesNoWrites(str(error)) if str(error).startswith(_FOR_NOW) else error
 
 
 class Line:
@@ -31,7 +44,10 @@ class Line:
         async with self._lock:
             await self._connection.connect()
             await self._connection.send_packed_command(pack_command(command))  # type: ignore[arg-type]
-            return await self._connection.read_response()
+            try:
+                return await self._connection.read_response()
+            except ResponseError as error:
+                raise _told(error) from None
 
     async def call_all(self, commands: Sequence[Command]) -> list[Any]:
         """Send several commands at once and return their answers; the first refusal is raised when all are read.
@@ -42,12 +58,12 @@ class Line:
             await self._connection.connect()
             await self._connection.send_packed_command(b"".join(map(pack_command, commands)))  # type: ignore[arg-type]
             answers: list[Any] = []
-            refusal: ResponseError | None = None
+            refusal: RedisError | None = None
             for _ in commands:
                 try:
                     answers.append(await self._connection.read_response())
                 except ResponseError as error:
-                    refusal = refusal or error
+                    refusal = refusal or _told(error)
         if refusal:
             raise refusal
         return answers
