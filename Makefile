@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8080
 export PORT
 
-.PHONY: up demo test check storm bench format browser clean
+.PHONY: up demo test check storm bench format programs clean
 
 up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
 	@exec $(BIN)/arqlight up $(ARGS)
@@ -13,7 +13,7 @@ up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is 
 demo: .venv/.ready ## the same, with mail and webhooks that come and go
 	@exec $(BIN)/arqlight up --demo $(ARGS)
 
-test: .venv/.ready browser ## every test, in a real browser too
+test: .venv/.ready programs ## every test, in a real browser and behind a real proxy too
 	$(BIN)/pytest
 
 storm: .venv/.ready ## faults under full load, a few minutes
@@ -32,8 +32,8 @@ format: .venv/.ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-browser: .venv/.ready
-	@$(BIN)/python -m tests.browser
+programs: .venv/.ready # a Chromium and an nginx
+	@$(BIN)/python -m tests.programs
 
 .venv/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "arqlight needs Python 3.11 or newer; set PYTHON=")'

@@ -49,7 +49,7 @@ def plain_environment() -> Iterator[None]:
     """The developer's own ARQLIGHT_… settings must not colour the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if (name.startswith("ARQLIGHT_") and name != "ARQLIGHT_CHROMIUM") or name == "PORT":
+            if (name.startswith("ARQLIGHT_") and name not in ("ARQLIGHT_CHROMIUM", "ARQLIGHT_NGINX")) or name == "PORT":
                 patch.delenv(name)
         yield
 
@@ -184,7 +184,7 @@ async def client(pool: ArqRedis, settings: Settings) -> AsyncIterator[Client]:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     path = find_chromium()
-    assert path, "no Chromium: run `make browser`"
+    assert path, "no Chromium: run `make programs`"
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=path,

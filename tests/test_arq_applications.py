@@ -89,6 +89,56 @@ async def test_a_plain_arq_worker_on_the_same_queue_coexists(
         plain.wait(timeout=15)
 
 
+async def test_an_application_moves_to_our_worker_and_back_with_jobs_in_flight_and_none_lost(
+    pool: ArqRedis, spawn: Spawn, reader: Reader, app_environment: dict[str, str]
+) -> None:
+    enqueued: set[str] = set()
+
+    async def enqueue(count: int) -> None:
+        for _ in range(count):
+            job = await pool.enqueue_job("slow", 0.05)
+            assert job
+            enqueued.add(job.job_id)
+
+    async def ran_another(than: int) -> bool:
+        return int(await pool.llen("app:ran")) > than + 5  # type: ignore[misc]
+
+    async def going_on() -> None:
+        """Jobs wait, and some of them have run since: the worker of the moment is at it."""
+        so_far = int(await pool.llen("app:ran"))  # type: ignore[misc]
+        await enqueue(60)
+        await eventually(lambda: ran_another(so_far), within_s=30)
+
+    def plain() -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "arq", APP], cwd=ROOT, env=os.environ | app_environment, stderr=subprocess.DEVNULL
+        )
+
+    before = plain()
+    await going_on()
+    ours = spawn("worker", APP, **app_environment)
+    await eventually(lambda: _workers(reader, 1))
+    await going_on()
+    before.terminate()
+    before.wait(timeout=20)
+    await going_on()
+    ours.terminate()
+    ours.wait(timeout=20)
+    after = plain()
+    await going_on()
+    try:
+
+        async def all_ran() -> bool:
+            return {job.decode() for job in await pool.lrange("app:ran", 0, -1)} == enqueued  # type: ignore[misc]
+
+        await eventually(all_ran, within_s=45)
+        await eventually(lambda: _is_quiet(reader), within_s=20)
+        assert await pool.zcard("arqlight:failed") == 0
+    finally:
+        after.terminate()
+        after.wait(timeout=20)
+
+
 async def test_a_job_that_a_plain_arq_worker_runs_is_shown_as_processing_and_then_as_ended(
     pool: ArqRedis, reader: Reader, app_environment: dict[str, str], journal: Journal
 ) -> None:
