@@ -7,7 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 from aiohttp import web
@@ -20,10 +20,12 @@ from redis.exceptions import RedisError
 from service.guard import refuse_public_bind
 from service.problems import Problem
 from workers.connections.reasons import reason_of
-from workers.errors import ArqlightError, ServerUnreachable, SettingsError
-from workers.journal import Journal
+from workers.errors import ArqlightError, ServerUnreachable, SettingsError, Unusable
 from workers.settings import Settings, load_settings, split_names
 from workers.worker import VERSION, create_worker
+
+if TYPE_CHECKING:
+    from service.requests import JobRequest
 
 BUNDLED = "workers.tasks.WorkerSettings"
 _EXIT_USAGE, _EXIT_FAILED = 2, 1
@@ -162,15 +164,24 @@ async def _alive(host: str) -> bool:
 @click.option("--queue", help="Lane. Default: the task's own.")
 @click.option("--delay-s", type=click.FloatRange(min=0), default=0.0, help="Seconds until it may run.")
 @click.option("--id", "job_id", help="The job's id; one that is taken is refused.")
+@click.option("--connection", help="Where to, by name. Default: as ARQLIGHT_ROUTES says, else the first one.")
 @click.option("--redis-url", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
 @click.option("--data-dir", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
-def enqueue(task: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, job_id: str | None) -> None:
+def enqueue(
+    task: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, job_id: str | None, connection: str | None
+) -> None:
     """Enqueue a job: `arqlight enqueue send_email to=ada@example.org template=two_factor code=123456`.
 
     An argument with "=" is passed by name. Values are read as JSON where they are JSON, else as text.
     """
+    from service.requests import JobRequest
+
     args, kwargs = read_arguments(arguments)
-    click.echo(asyncio.run(_enqueue(task, args, kwargs, queue, delay_s, job_id)))
+    try:
+        asked = JobRequest(task=task, args=args, kwargs=kwargs, queue=queue, delay_s=delay_s, id=job_id)
+    except ValidationError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(asyncio.run(_enqueue(asked, connection)))
 
 
 def read_arguments(arguments: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
@@ -193,27 +204,25 @@ def _read_value(text: str) -> Any:
         return text
 
 
-async def _enqueue(
-    task: str, args: list[Any], kwargs: dict[str, Any], queue: str | None, delay_s: float, job_id: str | None
-) -> str:
-    from service.requests import JobRequest, resolve_jobs
-    from workers.reading import Reader
+async def _enqueue(asked: "JobRequest", connection: str | None) -> str:
+    from service.requests import lane_of, resolve_jobs
+    from workers.connections.named import open_connections
 
     settings = load_settings()
-    redis = Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3)
+    connections = open_connections(settings)
+    route = settings.route(asked.task, asked.queue or lane_of(asked.task))
+    chosen = connections.find(connection or route)
     try:
-        asked = JobRequest(task=task, args=args, kwargs=kwargs, queue=queue, delay_s=delay_s, id=job_id)
-        jobs = await resolve_jobs(Reader(redis, settings), [asked])
-        return (await Journal(redis, settings).enqueue(jobs))[0]
-    except (Problem, ValidationError) as error:
+        return (await chosen.journal.enqueue(await resolve_jobs(chosen.reader, [asked])))[0]
+    except Problem as error:
         raise click.UsageError(str(error)) from error
     except RedisError as error:
         raise ServerUnreachable(
-            f"no Redis or Valkey answers at {_without_password(settings.resolved_redis_url())}: {error}; "
+            f"no Redis or Valkey answers at {chosen.address}: {error}; "
             "start one with `arqlight up`, or set ARQLIGHT_REDIS_URL"
         ) from error
     finally:
-        await redis.aclose()
+        await connections.close()
 
 
 @cli.group()
@@ -253,11 +262,6 @@ def public_key() -> None:
     click.echo(public_pem(signing_key(settings, KeyRing(settings))), nl=False)
 
 
-def _without_password(url: str) -> str:
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
-
-
 def _announce(text: str) -> None:
     click.echo(text.replace("======== Running on ", "arqlight is at ").split(" ========")[0])
 
@@ -273,7 +277,7 @@ def main() -> None:
     except SettingsError as error:
         click.echo(f"arqlight: {error}", err=True)
         sys.exit(_EXIT_USAGE)
-    except ServerUnreachable as error:
+    except (ServerUnreachable, Unusable) as error:
         click.echo(f"arqlight: {error}", err=True)
         sys.exit(_EXIT_FAILED)
     except ArqlightError as error:

@@ -106,7 +106,7 @@ async def test_an_application_moves_to_our_worker_and_back_with_jobs_in_flight_a
     async def going_on() -> None:
         """Jobs wait, and some of them have run since: the worker of the moment is at it."""
         so_far = int(await pool.llen("app:ran"))  # type: ignore[misc]
-        await enqueue(60)
+        await enqueue(20)
         await eventually(lambda: ran_another(so_far), within_s=30)
 
     def plain() -> subprocess.Popen[bytes]:

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+import subprocess
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from workers.errors import SettingsError
 from workers.journal import NewJob
 from workers.keys import DEFAULT_QUEUE
 from workers.settings import Settings, load_settings
+
+Spawn = Callable[..., subprocess.Popen[str]]
 
 
 class Legacy:
@@ -152,6 +155,22 @@ async def test_the_api_takes_the_connection_by_its_name(several: Settings, start
         logs = await client.get("/api/v1/logs?connection=billing")
         assert logs.status == 404
         assert "default, legacy" in (await logs.json())["detail"]
+
+
+async def test_the_command_enqueues_where_it_is_told(several: Settings, spawn: Spawn) -> None:
+    connections = open_connections(several)
+    named = {"ARQLIGHT_CONNECTIONS": several.connections.get_secret_value()}
+    command = spawn("enqueue", "send_email", "to=a@example.org", "template=alert", "--connection", "billing", **named)
+    output, _ = await asyncio.to_thread(command.communicate, timeout=20)
+    assert command.returncode == 0, output
+    job = await connections.find("billing").reader.job_json(output.strip())
+    assert (job["task"], job["queue"]) == ("send_email", "emails")
+    command = spawn("enqueue", "send_email", "to=a@example.org", "template=alert", "--connection", "nowhere", **named)
+    output, _ = await asyncio.to_thread(command.communicate, timeout=20)
+    assert (command.returncode, output) == (
+        2, "arqlight: no connection 'nowhere'; there are default, legacy, billing\n",
+    )  # fmt: skip
+    await connections.close()
 
 
 async def test_a_feed_of_each_connection_goes_on_from_its_cursor(several: Settings) -> None:
