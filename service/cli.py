@@ -22,7 +22,8 @@ from service.problems import Problem
 from workers.connections.reasons import reason_of
 from workers.errors import ArqlightError, ServerUnreachable, SettingsError, Unusable
 from workers.settings import Settings, load_settings, split_names
-from workers.worker import VERSION, create_worker
+from workers.worker import VERSION
+from workers.worker_settings import create_worker
 
 if TYPE_CHECKING:
     from service.requests import JobRequest

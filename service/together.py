@@ -10,13 +10,17 @@ SUMS = ("processing", "queued", "scheduled", "failed", "active_queues", "workers
 LEVELS = ("calm", "busy", "trouble")
 
 
-def add_up(stats: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def add_up(stats: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """The figures of all connections; their lanes one behind the other. No cursor: it is one connection's."""
     return {
-        **{name: sum(each[name] for each in stats) for name in SUMS},
-        "lanes": [lane for each in stats for lane in each["lanes"]],
+        **{name: sum(each[name] for each in stats.values()) for name in SUMS},
+        "lanes": [_lane_of(name, lane, len(stats) > 1) for name, each in stats.items() for lane in each["lanes"]],
         "cursor": None,
     }
+
+
+def _lane_of(connection: str, lane: dict[str, Any], is_one_of_several: bool) -> dict[str, Any]:
+    return {**lane, "queue": f"{connection}: {lane['queue']}"} if is_one_of_several else lane
 
 
 def merge_active(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -33,12 +37,17 @@ def merge_failed(lists: Sequence[list[dict[str, Any]]], rows: int) -> list[dict[
 
 
 def worst_standing(stats: dict[str, dict[str, Any]]) -> Standing:
-    """How things stand: the worst of what is said of each connection, with its name where there are several."""
+    """How things stand: the worst of what is said of each connection, with its name where there are several.
+
+    Where all is in order and something runs, it is said of all together.
+    """
     said = {name: standing(each) for name, each in stats.items()}
     if not said:
         return {"level": "trouble", "text": "No connection answers.", "command": None}
     name = max(said, key=lambda name: LEVELS.index(said[name]["level"]))
     worst = said[name]
-    if len(said) > 1 and worst["level"] != "calm":
+    if len(said) > 1 and worst["level"] == "busy":
+        return standing(add_up(stats))
+    if len(said) > 1 and worst["level"] == "trouble":
         worst = {**worst, "text": f"{name}: {worst['text']}"}
     return worst

@@ -27,6 +27,7 @@ from tests.waiting import eventually
 from workers.client import Client as Enqueuer
 from workers.connections.database import DatabaseConnection
 from workers.connections.named import open_connections
+from workers.connections.reasons import check_version
 from workers.errors import SettingsError
 from workers.journal import NewJob
 from workers.keys import DEFAULT_QUEUE
@@ -253,7 +254,9 @@ async def test_queues_and_tasks_have_their_connection_by_setting(several: Settin
         ("redis://:wrong@127.0.0.1:{legacy}/0", "user name or password are wrong"),
         ("redis://127.0.0.1:{legacy}/0", "it asks for a password, and none is set"),
         ("redis://:of-legacy@127.0.0.1:{legacy}/99", "it has no database of that number"),
-        ("redis://127.0.0.1:1/0", "onnect"),
+        ("redis://127.0.0.1:1/0", "nothing listens there"),
+        ("postgresql://a:wrong@127.0.0.1:1/x", "nothing listens there"),
+        ("redis://no-such-host.invalid/0", "no host of that name is known"),
         ("rediss://:of-legacy@127.0.0.1:{legacy}/0", "write redis:// instead of rediss://"),
         ("redis://127.0.0.1:{other}/0", "what answers there is not Redis or Valkey"),
         ("postgresql://nobody:wrong@127.0.0.1:{legacy}/x", "does not answer"),
@@ -331,3 +334,31 @@ async def test_a_schema_of_a_newer_version_is_refused_in_one_sentence(several: S
     await mine.execute("DROP SCHEMA arqlight_jobs CASCADE")
     await mine.close()
     await connections.close()
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"redis_version": "7.2.4", "valkey_version": "9.1.0"}, "Valkey 9.1.0"),
+        ({"redis_version": "6.2.0"}, "Redis 6.2.0"),
+        ({"redis_version": "5.0.14"}, "it is Redis 5.0.14, and this needs Redis 6.2 or any Valkey; update it"),
+    ],
+)
+def test_a_server_that_is_too_old_is_told_so(about: dict[str, str], said: str) -> None:
+    try:
+        told = check_version(about)
+    except ValueError as error:
+        told = str(error)
+    assert told == said
+
+
+async def test_pages_say_which_connection_was_removed_while_jobs_were_in_it(several: Settings) -> None:
+    async with Enqueuer(several) as enqueuer:
+        job_id = await enqueuer.enqueue("any", _connection="billing")
+    async with serving(several.model_copy(update={"connections": SecretStr("")})) as client:
+        page = await client.get(f"/jobs/{job_id}?connection=billing", headers={"Accept": "text/html"})
+        assert page.status == 404
+        assert "connection &#39;billing&#39;; there is default" in await page.text()
+        assert (await client.get("/")).status == 200
+    async with serving(several) as client:
+        assert (await client.get(f"/jobs/{job_id}?connection=billing")).status == 200

@@ -12,7 +12,18 @@ from workers.errors import JobNotFound
 from workers.filters import ALL, JobFilter
 from workers.fleet import read_dead_workers, read_workers
 from workers.groups import read_groups
-from workers.job import STATES, Failure, Job, State, build_job, read_history, read_line, read_record, timeline
+from workers.job import (
+    STATES,
+    Failure,
+    Job,
+    State,
+    build_job,
+    read_history,
+    read_line,
+    read_record,
+    timeline,
+    whole_json,
+)
 from workers.keys import KEYS, queue_name
 from workers.overview import Overview, QueueFigures
 from workers.page_cursors import read_cursor, write_cursor
@@ -197,13 +208,7 @@ class Reader:
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
-        job, failures, steps, result, log = await self.job(job_id)
-        return job.to_json() | {
-            "failures": [failure.to_json() for failure in failures],
-            "timeline": steps,
-            "result": result,
-            "log": log,
-        }
+        return whole_json(*await self.job(job_id))
 
     async def workers(self) -> list[dict[str, Any]]:
         """The workers whose lease runs (see `fleet.read_workers`)."""

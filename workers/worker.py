@@ -17,18 +17,15 @@ import arq
 from arq.connections import ArqRedis, create_pool, log_redis_info
 from arq.cron import CronJob
 from arq.utils import timestamp_ms
-from arq.worker import get_kwargs
 from redis.exceptions import RedisError
 
 from workers.attempt import Attempt
 from workers.commits import SERVER_AWAY, Commits
-from workers.connections.addresses import arq_settings
-from workers.connections.named import open_databases
 from workers.doorbell import Doorbell
 from workers.errors import ServerUnreachable
 from workers.journal import Claim, Ending, Journal
 from workers.keys import KEYS
-from workers.lanes import Lanes, parse_lanes, parse_limits
+from workers.lanes import Lanes
 from workers.line import Line
 from workers.liveness import BEAT_S, Heartbeat, memory_bytes
 from workers.logbook import Logbook, job_log
@@ -426,21 +423,3 @@ def _cron_record(cron: CronJob) -> dict[str, Any]:
     words = ", ".join(f"{name} {sorted(value) if isinstance(value, set) else value}" for name, value in when.items())
     due = cron.next_run
     return {"name": cron.name, "words": words, "next_at": iso(due.timestamp() * 1000) if due else None}
-
-
-def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
-    """A worker from an arq `WorkerSettings` class or dict, read as arq reads it.
-
-    `queues` are lane names, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
-    `queue_limits` (lane -> jobs at once, over all workers) win over the setting. A Redis that was set explicitly (flag
-    or environment) wins over the class's `redis_settings`; else the class's wins.
-    """
-    kwargs = get_kwargs(settings_class)
-    own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
-    if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
-        kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
-    databases = open_databases(settings)
-    lanes = parse_lanes(queues or own.get("queues", ()))
-    limits = parse_limits(own.get("queue_limits") or settings.limit_names())
-    ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases}
-    return Worker(queues=lanes if lanes.keys else (), **ours, **{**kwargs, **overrides})

@@ -27,7 +27,7 @@ async def dashboard(request: web.Request) -> dict[str, Any]:
     read = {connection.name: answer for connection, answer in zip(shown, answers, strict=True) if answer}
     stats = {name: overview.stats() for name, (overview, _) in read.items()}
     failed = merge_failed([jobs for _, jobs in read.values()], FAILED_ROWS)
-    total = add_up(list(stats.values()))
+    total = add_up(stats)
     return {
         "page": "dashboard",
         "stats": total,

@@ -13,6 +13,7 @@ const figures = document.querySelector('[data-live="counts"]');
 const article = document.querySelector("article[data-job]");
 const here = article?.dataset.connection ?? document.querySelector("main").dataset.connection;
 
+const feeds = new Set();
 const lost = new Map();
 
 function follow(topics, cursor, onFrame, connection = here) {
@@ -24,11 +25,13 @@ function follow(topics, cursor, onFrame, connection = here) {
   feed.addEventListener("state", ({ detail: { state, wait } }) => {
     if (state === "on") lost.delete(connection);
     else lost.set(connection, wait);
-    indicator.dataset.feed = lost.size ? "lost" : "on";
+    feeds.add(connection);
+    const isLost = lost.size > 0 && lost.size === feeds.size;
     const seconds = Math.max(1, Math.round(Math.min(...lost.values()) / 1000));
-    indicator.querySelector("[data-text]").textContent = lost.size
+    indicator.dataset.feed = isLost ? "lost" : "on";
+    indicator.querySelector("[data-text]").textContent = isLost
       ? `Live updates lost, reconnecting in ${seconds} s`
-      : "Live";
+      : ["Live", ...lost.keys()].join(", not ");
   });
 }
 
@@ -70,7 +73,7 @@ function followDashboard() {
   const onFrame = (connection) => (frame) => {
     if (frame.topic === "counts") {
       stats.set(connection, frame.data);
-      const sum = addUp([...stats.values()]);
+      const sum = addUp(stats);
       total = sum.failed;
       fillCounts(figures, sum);
       fillStanding(standing, worst(stats));

@@ -49,7 +49,7 @@ function fillActive(row, job) {
   const state = slot(row, "state");
   state.className = `state ${job.state}`;
   setText(state, job.state[0].toUpperCase() + job.state.slice(1));
-  for (const name of ["task", "summary", "queue", "attempts"]) setText(slot(row, name), job[name]);
+  for (const name of ["task", "summary", "queue", "connection", "attempts"]) setText(slot(row, name), job[name]);
   setTime(slot(row, "created_at"), job.created_at);
   fillProgress(slot(row, "progress"), job.progress);
 }

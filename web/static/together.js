@@ -4,19 +4,28 @@ const SUMS = ["processing", "queued", "scheduled", "failed", "active_queues", "w
 const LEVELS = ["calm", "busy", "trouble"];
 const ACTIVE_ROWS = 10;
 
+const number = new Intl.NumberFormat("en");
+
+/** @param {Map<string, object>} stats by connection */
 export function addUp(stats) {
-  const total = { lanes: stats.flatMap((each) => each.lanes) };
-  for (const name of SUMS) total[name] = stats.reduce((sum, each) => sum + each[name], 0);
+  const several = stats.size > 1;
+  const named = (name, lane) => (several ? { ...lane, queue: `${name}: ${lane.queue}` } : lane);
+  const total = { lanes: [...stats].flatMap(([name, each]) => each.lanes.map((lane) => named(name, lane))) };
+  for (const name of SUMS) total[name] = [...stats.values()].reduce((sum, each) => sum + each[name], 0);
   return total;
 }
 
-/** The worst of what is said of each connection. @param {Map<string, object>} stats by connection */
+/** The worst of what is said of each connection; where something runs and all is in order, of all together. */
 export function worst(stats) {
   let name, found;
   for (const [each, { standing }] of stats) {
     if (!found || LEVELS.indexOf(standing.level) > LEVELS.indexOf(found.level)) [name, found] = [each, standing];
   }
-  return stats.size > 1 && found.level !== "calm" ? { ...found, text: `${name}: ${found.text}` } : found;
+  if (stats.size === 1 || found.level === "calm") return found;
+  if (found.level === "trouble") return { ...found, text: `${name}: ${found.text}` };
+  const { processing, queued, failed } = addUp(stats);
+  const trouble = failed ? ` ${number.format(failed)} job${failed === 1 ? "" : "s"} failed.` : "";
+  return { ...found, text: `${number.format(processing)} running, ${number.format(queued)} waiting.${trouble}` };
 }
 
 /** The last active jobs: those that run first, each kind with the newest first. */

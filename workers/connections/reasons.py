@@ -46,6 +46,10 @@ def reason_of(error: BaseException, *, tls: bool = False) -> str:
         return "it is still loading its data"
     if isinstance(error, ReadOnlyError):
         return "it is a replica that takes no writes; name the primary"
+    if "Connect call failed" in text or "Connection refused" in text:
+        return "nothing listens there; is it running, and is the port right?"
+    if "Name or service not known" in text or "nodename nor servname" in text or "Temporary failure in name" in text:
+        return "no host of that name is known"
     if isinstance(error, TimeoutError):
         return "no answer came in time" + (f"; {NO_TLS}" if tls else "")
     if "Connection closed by server" in text or "Protocol Error" in text or "Protocol error" in text:

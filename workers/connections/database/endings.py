@@ -22,37 +22,37 @@ class EndingQueries(Queries):
         """Whose endings these are. A job that was given to another worker meanwhile is not theirs to end."""
         self._manager = manager
         self._worker = worker
-        self._endings: dict[JobId, tuple[Ending, int]] = {}
+        self._endings: dict[JobId, Ending] = {}
 
-    def note(self, job_id: JobId, ending: Ending, started_ms: int) -> None:
+    def note(self, job_id: JobId, ending: Ending) -> None:
         """How an attempt ended, for when PgQueuer comes to write it."""
-        self._endings[job_id] = (ending, started_ms)
+        self._endings[job_id] = ending
 
     async def log_jobs(self, job_status: list[tuple[Job, JOB_STATUS, TracebackRecord | None]]) -> None:
-        """Write down many endings in one statement."""
-        columns: list[list[Any]] = [[], [], [], [], [], []]
+        """Write down many endings: those that ended alike in one statement."""
+        by_status: dict[JOB_STATUS, list[JobId]] = {}
         for job, status, _ in job_status:
-            ending, started_ms = self._endings.get(job.id, (None, None))
-            failure = ending.failure if ending else None
-            row = (
-                job.id,
-                status,
-                traceback_of(failure, job.id) if failure else None,
-                ending.task if ending else "",
-                (ending.result or None) if ending else None,
-                started_ms,
-            )
-            for column, value in zip(columns, row, strict=True):
-                column.append(value)
-        await self.driver.execute(query("finish"), *columns, self._manager, self._worker)
-        for job, _, _ in job_status:
-            self._endings.pop(job.id, None)
+            if job.id in self._endings:  # else it was written before another part of its group was refused
+                by_status.setdefault(status, []).append(job.id)
+        for status, numbers in by_status.items():
+            endings = [self._endings[number] for number in numbers]
+            if status == "failed":
+                told = [_told(ending, number) for ending, number in zip(endings, numbers, strict=True)]
+                await self.driver.execute(query("fail"), numbers, told, self._manager)
+            else:
+                results = [ending.result or None for ending in endings]
+                await self.driver.execute(query("finish"), numbers, results, status, self._manager, self._worker)
+            for number in numbers:
+                del self._endings[number]
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
         """Write down that a job runs again, after the delay of its ending."""
-        ending, _ = self._endings.pop(job.id, (None, None))
-        failure = ending.failure if ending else None
-        told = traceback_of(failure, job.id) if failure else UNCOUNTED
-        counts = int(ending.counts) if ending else 1
-        delay = timedelta(milliseconds=ending.delay_ms) if ending else delay
-        await self.driver.execute(query("reschedule"), job.id, delay, told, counts, self._manager)
+        ending = self._endings[job.id]
+        delay = timedelta(milliseconds=ending.delay_ms)
+        counts = int(ending.counts)
+        await self.driver.execute(query("reschedule"), job.id, delay, _told(ending, job.id), counts, self._manager)
+        del self._endings[job.id]
+
+
+def _told(ending: Ending, number: JobId) -> dict[str, Any]:
+    return traceback_of(ending.failure, number) if ending.failure else UNCOUNTED

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
@@ -160,5 +161,9 @@ def _reason(error: BaseException) -> str:
         return "no answer came in time"
     if "rejected SSL upgrade" in str(error):
         return "it speaks no TLS there; leave sslmode out, or set it up on the server"
+    if isinstance(error, ConnectionRefusedError):
+        return "nothing listens there; is it running, and is the port right?"
+    if isinstance(error, socket.gaierror):
+        return "no host of that name is known"
     text = " ".join(str(error).split())[:200]
     return text or type(error).__name__

@@ -13,7 +13,7 @@ from workers.errors import JobNotFound
 from workers.filters import ALL, JobFilter
 from workers.fleet import MOST_RUNNING_SHOWN
 from workers.groups import SPARK_STEPS
-from workers.job import STATES, Failure, Job, State, timeline
+from workers.job import STATES, Failure, Job, State, timeline, whole_json
 from workers.keys import queue_name
 from workers.overview import Overview, QueueFigures
 from workers.page_cursors import read_cursor, write_cursor
@@ -167,13 +167,7 @@ class DatabaseReader:
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
-        job, failures, steps, result, log = await self.job(job_id)
-        return job.to_json() | {
-            "failures": [failure.to_json() for failure in failures],
-            "timeline": steps,
-            "result": result,
-            "log": log,
-        }
+        return whole_json(*await self.job(job_id))
 
     async def payload(self, job_id: str) -> bytes | None:
         """A job's bytes, wherever they stand."""

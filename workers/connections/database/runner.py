@@ -109,9 +109,17 @@ class LaneManager(QueueManager):
         ending = await self.run_job(job, self.get_context(job.id))
         if ending == "rescheduled":
             self.job_context.pop(job.id, None)  # it may be claimed again before this task is over
-            await self.queries.retry_job(job, timedelta(0), None)
+            await self._reschedule(job)
         else:
             await jbuff.add((job, STATUSES[ending], None))
+
+    async def _reschedule(self, job: Job) -> None:
+        while True:
+            try:
+                return await self.queries.retry_job(job, timedelta(0), None)
+            except REFUSED as error:
+                logger.warning("job %s waits to be put back: %s", job.id, error)
+                await asyncio.sleep(FIRST_PAUSE_S)
 
     def wake(self) -> None:
         """Look whether to go on."""
@@ -186,7 +194,7 @@ class Runner:
         finally:
             self._running.pop(job.id, None)
             self.view.progress.forget(claim.id)
-        self._endings.note(job.id, ending, attempt.started_ms)
+        self._endings.note(job.id, ending)
         if self.view.after_job_end is not None:
             await attempt.hook(self.view.after_job_end, "after_job_end")
         return ending.kind

@@ -13,7 +13,7 @@ from workers.connections.observed.results import NO_TRACE, Result, failure_of, g
 from workers.connections.redis import START
 from workers.errors import JobNotFound
 from workers.filters import ALL, JobFilter
-from workers.job import STATES, Failure, Job, State, build_job, timeline
+from workers.job import STATES, Failure, Job, State, build_job, timeline, whole_json
 from workers.keys import KEYS, queue_name
 from workers.overview import Overview, QueueFigures
 from workers.page_cursors import read_cursor, write_cursor
@@ -152,9 +152,8 @@ class ObservedReader:
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it. Raises JobNotFound."""
-        job, failures, steps, result, log = await self.job(job_id)
-        told = [failure.to_json() for failure in failures]
-        return _shown(job) | {"failures": told, "timeline": steps, "result": result, "log": log}
+        job, *rest = await self.job(job_id)
+        return whole_json(job, *rest) | _shown(job)
 
     async def payload(self, job_id: str) -> bytes | None:
         """A job's bytes, in its queue or in its result."""
