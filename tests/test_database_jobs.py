@@ -12,7 +12,7 @@ from arq import func
 from arq.connections import ArqRedis
 
 from tests.conftest import StartWorker, with_database
-from tests.test_connections import add, empty_schema, shown
+from tests.test_connections import add, empty_schema, shown, sleep
 from tests.waiting import eventually
 from workers.connections.database import DatabaseConnection
 from workers.connections.database.endings import EndingQueries
@@ -138,6 +138,31 @@ async def _enqueue_surely(billing: DatabaseConnection, job: NewJob) -> None:
         except JobExists:
             pass
         return
+
+
+async def test_a_job_whose_claim_comes_while_the_worker_stops_goes_back_uncounted(
+    billing: DatabaseConnection, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker = await start_worker([sleep], databases=[billing])
+    await eventually(billing.reader.workers)
+    [runner] = worker._runners
+    dequeue = EndingQueries.dequeue
+    asked = asyncio.Event()
+
+    async def late(queries: EndingQueries, **what: Any) -> Any:
+        jobs = await dequeue(queries, **what)
+        if jobs:
+            asked.set()
+            await eventually(runner._stopping.is_set)
+        return jobs
+
+    monkeypatch.setattr(EndingQueries, "dequeue", late)
+    [job_id] = await billing.journal.enqueue([NewJob("sleep", DEFAULT_QUEUE)])
+    await asked.wait()
+    async with asyncio.timeout(10):
+        await worker.close()
+    job = await billing.reader.job_json(job_id)
+    assert (job["state"], job["attempts"], job["failures"]) == ("queued", 0, [])
 
 
 async def test_every_list_has_a_bound(billing: DatabaseConnection, start_worker: StartWorker) -> None:

@@ -47,7 +47,10 @@ class EndingQueries(Queries):
 
     async def retry_job(self, job: Job, delay: timedelta, traceback_record: TracebackRecord | None) -> None:
         """Write down that a job runs again, after the delay of its ending."""
-        ending = self._endings[job.id]
+        ending = self._endings.get(job.id)
+        if ending is None:  # it never began
+            await self.driver.execute(query("reschedule"), job.id, delay, UNCOUNTED, 0, self._manager)
+            return
         delay = timedelta(milliseconds=ending.delay_ms)
         counts = int(ending.counts)
         await self.driver.execute(query("reschedule"), job.id, delay, _told(ending, job.id), counts, self._manager)

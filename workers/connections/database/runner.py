@@ -42,6 +42,7 @@ POLL_S = 5.0  # PgQueuer is told of new jobs; a NOTIFY can be lost with its conn
 # PgQueuer's own rescue, by a heartbeat of each job, is left to a far day: ours goes by the worker's lease, as on Redis.
 NEVER = timedelta(days=365)
 PRUNE_EVERY_BEATS = 24
+UNCLAIMED = "unclaimed"
 EXPIRES = timedelta(milliseconds=expires_extra_ms)
 STATUSES: dict[str, JOB_STATUS] = {"succeeded": "successful", "failed": "failed", "cancelled": "canceled"}
 
@@ -107,7 +108,7 @@ class LaneManager(QueueManager):
     ) -> None:
         # PgQueuer's own would start a heartbeat for each job, and be told by exceptions how it ended.
         ending = await self.run_job(job, self.get_context(job.id))
-        if ending == "rescheduled":
+        if ending in ("rescheduled", UNCLAIMED):
             self.job_context.pop(job.id, None)  # it may be claimed again before this task is over
             await self._reschedule(job)
         else:
@@ -184,6 +185,8 @@ class Runner:
         task = asyncio.current_task()
         assert task is not None and self._endings is not None  # noqa: PT018, S101 - PgQueuer runs it in a task of its own
         lost = await self._pool.value("lost_workers", job.id, WorkerLost.__name__) if job.attempts else "-"
+        if self._stopping.is_set():
+            return UNCLAIMED  # its claim was on the way while this worker was told to stop
         claim = _claim(job, str(lost))
         context.cancellation = Recall(self.view, claim, task)  # type: ignore[assignment]
         attempt = Attempt(self.view, claim)
