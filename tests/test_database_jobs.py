@@ -165,6 +165,17 @@ async def test_a_job_whose_claim_comes_while_the_worker_stops_goes_back_uncounte
     assert (job["state"], job["attempts"], job["failures"]) == ("queued", 0, [])
 
 
+async def test_a_worker_whose_database_is_gone_stops_all_the_same(
+    billing: DatabaseConnection, start_worker: StartWorker
+) -> None:
+    worker = await start_worker([sleep], databases=[billing])
+    [job_id] = await billing.journal.enqueue([NewJob("sleep", DEFAULT_QUEUE)])
+    await shown(billing, job_id, "processing")
+    await billing.close()
+    async with asyncio.timeout(20):
+        await worker.close()
+
+
 async def test_every_list_has_a_bound(billing: DatabaseConnection, start_worker: StartWorker) -> None:
     await start_worker([add], databases=[billing])
     await billing.journal.enqueue([NewJob("add", DEFAULT_QUEUE, (number,)) for number in range(50)])

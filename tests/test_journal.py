@@ -293,3 +293,15 @@ async def test_a_plain_arq_worker_that_just_found_a_job_due_leaves_it_to_whoever
         pipe.psetex(busy, 60_000, b"1")
         with pytest.raises(WatchError):
             await pipe.execute()
+
+
+async def test_jobs_of_one_millisecond_are_read_page_by_page(pool: ArqRedis, journal: Journal, reader: Reader) -> None:
+    ids = await journal.enqueue([NewJob("ok", QUEUE) for _ in range(6)])
+    await pool.zadd(QUEUE, dict.fromkeys(ids, 1_000))
+    found: list[str] = []
+    cursor = None
+    for _ in range(3):
+        jobs, cursor = await reader.jobs(state="queued", limit=2, cursor=cursor)
+        found += [job.id for job in jobs]
+    assert sorted(found) == sorted(ids)
+    assert cursor is None

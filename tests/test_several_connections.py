@@ -86,8 +86,9 @@ async def test_three_connections_are_shown_and_one_goes_down_and_comes_back(
 ) -> None:
     connections = open_connections(several)
     billing = connections.find("billing")
-    assert isinstance(billing, DatabaseConnection)
-    await start_worker([func(boom, max_tries=1), sleep], databases=[billing])
+    await start_worker(
+        [func(boom, max_tries=1), sleep], databases=[DatabaseConnection("billing", postgres, several)]
+    )  # fmt: skip
     await start_worker(
         [func(boom, max_tries=1)],
         redis_settings=RedisSettings(port=legacy.port, password="of-legacy", database=2),

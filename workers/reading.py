@@ -269,7 +269,8 @@ class Reader:
                     for job_id, score in batch
                     if score != after[0] or (job_id > after[1] if soonest_first else job_id < after[1])
                 ]
-            yield batch
+            if batch:
+                yield batch
 
     async def _load(
         self, state: State, queue: str | None, batch: Sequence[tuple[str, float]]

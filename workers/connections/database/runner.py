@@ -120,6 +120,8 @@ class LaneManager(QueueManager):
                 return await self.queries.retry_job(job, timedelta(0), None)
             except REFUSED as error:
                 logger.warning("job %s waits to be put back: %s", job.id, error)
+                if self.shutdown.is_set():
+                    return None  # its worker's lease runs out, and any other puts it back
                 await asyncio.sleep(FIRST_PAUSE_S)
 
     def wake(self) -> None:
