@@ -17,7 +17,7 @@ from tests.benchmarks.report import Table
 
 FOLDER = Path(__file__).parent
 # What a quick look leaves out: it takes longer than it tells.
-SLOW_PARTS = {"loads", "idle", "depth"}
+SLOW_PARTS = {"loads", "idle", "depth", "database"}
 MEASURES = {
     "profile": profile.measure,
     "loads": drain.measure_loads,
