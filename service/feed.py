@@ -13,7 +13,6 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from service.cursors import START
 from service.frames import open_frame
 from service.operations import Operations
 from service.reachability import Reachability
@@ -23,6 +22,7 @@ from service.ticks import Event as Event
 from service.ticks import Tick as Tick
 from workers.connections.connection import Connection, Transition
 from workers.connections.redis import RedisConnection
+from workers.cursors import START
 from workers.errors import ArqlightError, JobNotFound
 from workers.logs import newest_line
 from workers.overview import Overview

@@ -8,11 +8,11 @@ import weakref
 from aiohttp import WSCloseCode, WSMsgType, web
 from redis.exceptions import RedisError
 
-from service.cursors import is_cursor
 from service.feed import NAMED_TOPICS, PLAIN_TOPICS, Feed
 from service.parts import FEEDS, connection_of
 from service.problems import Problem
 from service.subscriber import Subscriber, TooSlow
+from workers.cursors import is_cursor
 from workers.errors import ArqlightError
 
 logger = logging.getLogger("arqlight.feed")

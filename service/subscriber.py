@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from service.cursors import place
 from service.frames import open_frame, with_cursor
 from service.ticks import Tick
+from workers.cursors import place
 
 if TYPE_CHECKING:
     from service.feed import Feed

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from service.cursors import place
 from service.frames import on_the_wire, with_cursor
+from workers.cursors import place
 
 
 @dataclass(frozen=True, slots=True)

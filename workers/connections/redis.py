@@ -8,14 +8,13 @@ from redis.exceptions import RedisError
 from workers.connections.addresses import open_redis, shown_redis
 from workers.connections.connection import Transition
 from workers.connections.reasons import check_version, reason_of
+from workers.cursors import START, place
 from workers.errors import Unusable
 from workers.journal import Journal
 from workers.keys import KEYS, queue_name
 from workers.plain import iso
 from workers.reading import Reader
 from workers.settings import Settings
-
-START = "0-0"
 
 
 class RedisConnection:
@@ -101,9 +100,3 @@ def _transition(cursor: str, fields: dict[bytes, bytes], is_told: bool) -> Trans
         "at": iso(place(cursor)[0]),
     }
     return Transition(cursor, told["job"], touches_failed, shown)
-
-
-def place(cursor: str) -> tuple[int, int]:
-    """A cursor, `<ms>-<number>` as Redis names stream entries, as something that can be compared."""
-    ms, _, number = cursor.partition("-")
-    return int(ms), int(number)

@@ -114,7 +114,8 @@ class DatabaseJournal:
             repeated = {job_id for job_id in chosen if chosen.count(job_id) > 1}
             raise JobExists(sorted({str(row["id"]) for row in taken} | repeated))
         try:
-            numbers = await driver_queries(driver).enqueue(
+            queries: Queries = pgqueuer_queries(driver)
+            numbers = await queries.enqueue(
                 [queue_name(job.queue) for job in jobs],
                 [serialize_job(job.task, tuple(job.args), job.kwargs or {}, None, now) for job in jobs],
                 [self._priorities.get(queue_name(job.queue), 0) for job in jobs],
@@ -130,11 +131,6 @@ class DatabaseJournal:
 def _headers(job: NewJob) -> dict[str, str]:
     expiry = {} if job.expires_ms == expires_extra_ms else {"expires_ms": str(job.expires_ms)}
     return {"task": job.task, **expiry, **({"id": job.id} if job.id else {})}
-
-
-def driver_queries(driver: Any) -> Queries:
-    """PgQueuer's queries over a driver."""
-    return pgqueuer_queries(driver)
 
 
 async def _driver_of(connection: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from workers.connections.connection import Transition
 from workers.connections.database.pool import REFUSED, Pool, names
 from workers.connections.database.rows import FAILED, STATES, to_ms
+from workers.cursors import place
 from workers.keys import queue_name
 from workers.plain import iso
 
@@ -33,7 +34,7 @@ class DatabaseStream:
 
     async def can_resume(self, cursor: str) -> bool:
         """Whether the log still has everything behind `cursor`."""
-        wanted = _place(cursor)
+        wanted = place(cursor)[0]
         if wanted > int(await self._pool.value("last_cursor")):
             return False  # of another database, or of a log that is gone
         oldest = int(await self._pool.value("oldest_cursor"))
@@ -41,12 +42,12 @@ class DatabaseStream:
 
     async def after(self, cursor: str, count: int, *, told: bool = True) -> list[Transition]:
         """The transitions behind `cursor`, oldest first."""
-        place = _place(cursor)
+        behind = place(cursor)[0]
         found = []
-        for row in await self._pool.rows("transitions", place, count):
-            if place and row["place"] > place + 1 and self._may_still_come(place, row):
+        for row in await self._pool.rows("transitions", behind, count):
+            if behind and row["place"] > behind + 1 and self._may_still_come(behind, row):
                 break
-            place = row["place"]
+            behind = row["place"]
             found.append(_transition(row, told))
         return found
 
@@ -111,7 +112,3 @@ def _transition(row: Any, is_told: bool) -> Transition:
     # A retry by hand is written as a job that is enqueued: whether it was in the failed list, the list itself says.
     touches_failed = state in ("failed", "deleted", "queued")
     return Transition(cursor, row["id"], touches_failed, told)
-
-
-def _place(cursor: str) -> int:
-    return int(cursor.partition("-")[0])

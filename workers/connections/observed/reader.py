@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from workers.connections.connection import ACTIVE_ROWS
 from workers.connections.observed.findings import Findings
 from workers.connections.observed.results import NO_TRACE, Result, failure_of, group_of
-from workers.connections.redis import START
+from workers.cursors import START
 from workers.errors import JobNotFound
 from workers.filters import ALL, JobFilter
 from workers.job import STATES, Failure, Job, State, build_job, timeline, whole_json

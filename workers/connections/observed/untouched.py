@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from workers.connections.connection import Transition
-from workers.connections.redis import START
+from workers.cursors import START
 from workers.errors import ReadOnly
 from workers.journal import NewJob
 
