@@ -6,6 +6,7 @@ from urllib.parse import quote
 from aiohttp import web
 from arq.jobs import SerializationError
 
+from service.access.roles import ENQUEUE, Role, needs
 from service.answers import done, suffix
 from service.parts import CONNECTIONS, SETTINGS, connection_of
 from service.problems import Problem
@@ -31,12 +32,14 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/api/v1/stats")
+@needs(Role.VIEWER)
 async def stats(request: web.Request) -> web.Response:
     """The figures, of one instant."""
     return web.json_response((await connection_of(request).reader.overview()).stats())
 
 
 @routes.get("/api/v1/jobs")
+@needs(Role.VIEWER)
 async def list_jobs(request: web.Request) -> web.Response:
     """`?state=&queue=&task=&q=&since=&until=&limit=&cursor=`: `{"items": [job], "next"}`."""
     query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
@@ -47,6 +50,7 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/jobs")
+@needs(Role.OPERATOR, ENQUEUE)
 async def enqueue(request: web.Request) -> web.Response:
     """One job: 201 with it and its `Location`. `{"jobs": [...]}`: all of them or none, 201 with their ids."""
     body = await parse_body(request)
@@ -76,12 +80,14 @@ def route_of(request: web.Request, asked: list[JobRequest]) -> Connection:
 
 
 @routes.get("/api/v1/jobs/{id}")
+@needs(Role.VIEWER)
 async def one_job(request: web.Request) -> web.Response:
     """The job, with `failures` (newest first), `timeline` and `result`."""
     return web.json_response(await connection_of(request).reader.job_json(parse_id(request)))
 
 
 @routes.post("/api/v1/jobs/{id}/cancel")
+@needs(Role.OPERATOR, does="cancel job {id}")
 async def cancel(request: web.Request) -> web.Response:
     """202: a waiting job is cancelled, a running one's worker was asked to abort it."""
     job, *_ = await connection_of(request).reader.job(parse_id(request))
@@ -93,6 +99,7 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/jobs/{id}/again")
+@needs(Role.OPERATOR, does="run job {id} again, edited")
 async def again(request: web.Request) -> web.Response:
     """`{"args", "kwargs", "queue"}`: enqueue the job's task anew, with these arguments; 201 with the new job.
 
@@ -109,6 +116,7 @@ async def again(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/failed")
+@needs(Role.VIEWER)
 async def list_failed(request: web.Request) -> web.Response:
     """`?queue=&task=&q=&fingerprint=&since=&until=&limit=&cursor=`: failed jobs with error and trace, newest first."""
     query = parse_list_query(request, *FILTERS, "limit", "cursor")
@@ -119,6 +127,7 @@ async def list_failed(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/failed/{id}")
+@needs(Role.VIEWER)
 async def one_failed(request: web.Request) -> web.Response:
     """One job of the failed list, as the list shows it."""
     found = await connection_of(request).reader.failed_by_id([parse_id(request)])
@@ -128,6 +137,7 @@ async def one_failed(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/failed/{id}/retry")
+@needs(Role.OPERATOR, does="retry job {id}")
 async def retry(request: web.Request) -> web.Response:
     """Back into its queue with 0 attempts: 200 with the job."""
     job_id = parse_id(request)
@@ -138,6 +148,7 @@ async def retry(request: web.Request) -> web.Response:
 
 
 @routes.delete("/api/v1/failed/{id}")
+@needs(Role.OPERATOR, does="delete job {id}")
 async def delete(request: web.Request) -> web.Response:
     """Gone for good: 204."""
     await connection_of(request).journal.delete(parse_id(request))
@@ -145,6 +156,7 @@ async def delete(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/queues")
+@needs(Role.VIEWER)
 async def queues(request: web.Request) -> web.Response:
     """Every queue that was seen, with what is in it."""
     overview = await connection_of(request).reader.overview()
@@ -152,6 +164,7 @@ async def queues(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/workers")
+@needs(Role.VIEWER)
 async def workers(request: web.Request) -> web.Response:
     """Every live worker."""
     return web.json_response({"items": await connection_of(request).reader.workers()})

@@ -10,7 +10,12 @@ import aiohttp_jinja2
 import jinja2
 from aiohttp import web
 
-from service import api, control_api, families, feed_routes, health, pages
+from service import api, control_api, families, feed_routes, health, metrics, pages
+from service.access import sign_in
+from service.access.access import ACCESS, Access
+from service.access.roles import check_routes
+from service.access.watch import keep_watch
+from service.alerts import keep_alerts
 from service.feed import Feed
 from service.guard import guard, set_security_headers
 from service.operations import Operations
@@ -38,6 +43,9 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
     app[SETTINGS] = settings
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
+    app[KEY_RING] = KeyRing(settings)
+    journals = app[CONNECTIONS].of_journals
+    app[ACCESS] = Access(settings, journals[0] if journals else None, app[KEY_RING])
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
     aiohttp_jinja2.setup(
@@ -48,18 +56,21 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
         trim_blocks=True,
         lstrip_blocks=True,
         filters=pages.FILTERS,
-        context_processors=[pages.about_connections],
+        context_processors=[pages.about_connections, pages.about_identity],
     )
-    app.cleanup_ctx.extend([connect, keep_log, run_operations, run_feeds, keep_up])
+    app.cleanup_ctx.extend([connect, keep_log, keep_watch, run_operations, run_feeds, keep_up, keep_alerts])
     app.on_shutdown.append(feed_routes.say_goodbye)
     app.on_response_prepare.append(set_security_headers)
     app.add_routes(health.routes)
+    app.add_routes(metrics.routes)
+    app.add_routes(sign_in.routes)
     app.add_routes(api.routes)
     app.add_routes(control_api.routes)
     app.add_routes(families.ROUTES)
     app.add_routes(feed_routes.routes)
     app.add_routes(pages.ROUTES)
     app.router.add_static("/static", WEB / "static")
+    check_routes(app)
     return app
 
 
@@ -68,7 +79,6 @@ async def connect(app: web.Application) -> AsyncIterator[None]:
     settings = app[SETTINGS]
     app[REACHABILITY] = reachability = Reachability(app[CONNECTIONS])
     app[DATABASE] = Database(settings)
-    app[KEY_RING] = KeyRing(settings)
     app[RENDERER] = Renderer()
     async with reachability.running():
         yield

@@ -10,14 +10,16 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
-from aiohttp import web
 from arq.utils import import_string
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.guard import refuse_public_bind
+from service.access_commands import token, user
+from service.doctor import doctor
+from service.flags import to_environment
+from service.guard import refuse_open_service
 from service.problems import Problem
 from workers.connections.reasons import reason_of
 from workers.errors import ArqlightError, ServerUnreachable, SettingsError, Unusable
@@ -43,15 +45,10 @@ def settings_options(command: Callable[..., Any]) -> Callable[..., Any]:
             f"--{name.replace('_', '-')}",
             name,
             expose_value=False,
-            callback=_to_environment,
+            callback=to_environment,
             help=f"{field.description}{default} [env: ARQLIGHT_{name.upper()}]",
         )(command)
     return command
-
-
-def _to_environment(_: click.Context, option: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        os.environ[f"ARQLIGHT_{str(option.name).upper()}"] = value
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120})
@@ -69,7 +66,7 @@ def up(worker_settings: str | None, demo: bool) -> None:
     from service.up import run_up
 
     settings = load_settings()
-    refuse_public_bind(settings.host)
+    refuse_open_service(settings)
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
 
 
@@ -80,16 +77,14 @@ def server(exit_with_parent: bool) -> None:
     """The service: page, API and feed."""
     from service.app import create_app
     from service.parent import watch_parent
+    from service.serve import serve
 
     settings = load_settings()
-    refuse_public_bind(settings.host)
+    refuse_open_service(settings)
     if exit_with_parent:
         watch_parent()
     _log(settings)
-    web.run_app(
-        create_app(settings), host=settings.host, port=settings.port, print=_announce, access_log=None,
-        shutdown_timeout=5,
-    )  # fmt: skip
+    asyncio.run(serve(create_app(settings), settings, announce=click.echo))
 
 
 @cli.command()
@@ -141,7 +136,7 @@ def demo(exit_with_parent: bool) -> None:
 
 
 @cli.command()
-@click.option("--redis-url", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
+@click.option("--redis-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
 def alive() -> None:
     """Whether a worker of this host holds its lease: exit code 0 or 1. A probe for containers."""
     if not asyncio.run(_alive(socket.gethostname())):
@@ -166,8 +161,8 @@ async def _alive(host: str) -> bool:
 @click.option("--delay-s", type=click.FloatRange(min=0), default=0.0, help="Seconds until it may run.")
 @click.option("--id", "job_id", help="The job's id; one that is taken is refused.")
 @click.option("--connection", help="Where to, by name. Default: as ARQLIGHT_ROUTES says, else the first one.")
-@click.option("--redis-url", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
-@click.option("--data-dir", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
+@click.option("--redis-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
+@click.option("--data-dir", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
 def enqueue(
     task: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, job_id: str | None, connection: str | None
 ) -> None:
@@ -250,9 +245,9 @@ def verify(key: str, public_key: BinaryIO, product: str | None) -> None:
 
 
 @licence.command("public-key")
-@click.option("--data-dir", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
+@click.option("--data-dir", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
 @click.option(
-    "--licence-key-file", callback=_to_environment, expose_value=False, help="[env: ARQLIGHT_LICENCE_KEY_FILE]"
+    "--licence-key-file", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_LICENCE_KEY_FILE]"
 )
 def public_key() -> None:
     """The public key that verifies what this installation makes, as PEM."""
@@ -263,8 +258,9 @@ def public_key() -> None:
     click.echo(public_pem(signing_key(settings, KeyRing(settings))), nl=False)
 
 
-def _announce(text: str) -> None:
-    click.echo(text.replace("======== Running on ", "arqlight is at ").split(" ========")[0])
+cli.add_command(user)
+cli.add_command(token)
+cli.add_command(doctor)
 
 
 def _log(settings: Settings) -> None:

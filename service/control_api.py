@@ -7,9 +7,10 @@ from pydantic import Field
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
+from service.access.identity import actor
+from service.access.roles import Role, needs
 from service.answers import done
 from service.api import filter_of, key_of
-from service.guard import actor
 from service.operations import MOST_IDS
 from service.parts import CONNECTIONS, DATABASE, OPERATIONS, REACHABILITY, connection_of, home_of, journal_of
 from service.problems import Problem
@@ -76,6 +77,7 @@ class ScheduleChange(Strict):
 
 
 @routes.post("/api/v1/queues/{queue}/{action:pause|resume}")
+@needs(Role.OPERATOR)
 async def pause(request: web.Request) -> web.Response:
     """Stop, or go on, claiming from a queue: in force with the next claim of any worker."""
     key, action = await known_queue(request), request.match_info["action"]
@@ -86,6 +88,7 @@ async def pause(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/queues/{queue}/empty")
+@needs(Role.ADMIN)
 async def empty(request: web.Request) -> web.Response:
     """`{"confirm": "<the queue's name>"}`: remove all that waits there. 202 with the operation."""
     key = await known_queue(request)
@@ -99,6 +102,7 @@ async def empty(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/groups")
+@needs(Role.VIEWER)
 async def groups(request: web.Request) -> web.Response:
     """Failed jobs by what made them fail: `{"items", "total"}`."""
     found, total = await connection_of(request).reader.groups(_place(request))
@@ -106,12 +110,14 @@ async def groups(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/operations")
+@needs(Role.VIEWER)
 async def operations(request: web.Request) -> web.Response:
     """The newest operations."""
     return web.json_response({"items": [each.to_json() for each in await request.app[OPERATIONS].newest()]})
 
 
 @routes.post("/api/v1/operations")
+@needs(Role.OPERATOR)
 async def start_operation(request: web.Request) -> web.Response:
     """`{"kind": "retry"|"delete", "ids": […]}`, or in place of ids a filter: 202 with the operation."""
     asked = await parse_input(request, OperationRequest)
@@ -131,12 +137,14 @@ async def start_operation(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/operations/{id}")
+@needs(Role.VIEWER)
 async def one_operation(request: web.Request) -> web.Response:
     """How far it is."""
     return web.json_response((await request.app[OPERATIONS].find(request.match_info["id"])).to_json())
 
 
 @routes.post("/api/v1/operations/{id}/cancel")
+@needs(Role.OPERATOR, does="stop operation {id}")
 async def cancel_operation(request: web.Request) -> web.Response:
     """Stop it where it is; what is done stays done."""
     operation = await request.app[OPERATIONS].cancel(request.match_info["id"])
@@ -144,6 +152,7 @@ async def cancel_operation(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/logs")
+@needs(Role.VIEWER)
 async def logs(request: web.Request) -> web.Response:
     """`?level=&job=&task=&q=&limit=&before=&after=`: lines, the newest first."""
     query = LogQuery.of(request)
@@ -154,6 +163,7 @@ async def logs(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/charts")
+@needs(Role.VIEWER)
 async def charts(request: web.Request) -> web.Response:
     """`?span=hour|day|week&queue=`: throughput, failures, and percentiles of waiting and running."""
     span = request.query.get("span", "hour")
@@ -165,6 +175,7 @@ async def charts(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/rates")
+@needs(Role.VIEWER)
 async def rates(request: web.Request) -> web.Response:
     """Of each queue what the last five minutes counted."""
     found = await connection_of(request).reader.rates()
@@ -172,6 +183,7 @@ async def rates(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/schedules")
+@needs(Role.VIEWER)
 async def schedules(request: web.Request) -> web.Response:
     """Every periodic job."""
     last = await last_jobs(journal_of(request).redis)
@@ -181,6 +193,7 @@ async def schedules(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/schedules/{name}")
 @routes.patch("/api/v1/schedules/{name}")
+@needs(Role.ADMIN)
 async def edit_schedule(request: web.Request) -> web.Response:
     """Change `cron` (five fields, UTC), `jitter_s` or `enabled`."""
     change = await parse_input(request, ScheduleChange)
@@ -191,6 +204,7 @@ async def edit_schedule(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/schedules/{name}/run")
+@needs(Role.OPERATOR, does="run schedule {name} now")
 async def run_schedule(request: web.Request) -> web.Response:
     """Enqueue its job now: 202 with the id."""
     journal = journal_of(request)
@@ -199,6 +213,7 @@ async def run_schedule(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/settings")
+@needs(Role.VIEWER)
 async def settings(request: web.Request) -> web.Response:
     """What was set for queues and tasks over what the code says."""
     shown = [
@@ -210,6 +225,7 @@ async def settings(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/settings/{kind:queue|task}/{name}")
 @routes.put("/api/v1/settings/{kind:queue|task}/{name}")
+@needs(Role.ADMIN)
 async def change_settings(request: web.Request) -> web.Response:
     """Set `timeout_s`, `tries`, `backoff_first_s`, `backoff_longest_s`, `keep_result_s`, of a queue `concurrency`.
 
@@ -226,18 +242,21 @@ async def change_settings(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/audit")
+@needs(Role.VIEWER)
 async def audit(request: web.Request) -> web.Response:
     """Who changed what, from what, to what; the newest first."""
     return web.json_response({"items": await read_audit(journal_of(request).redis)})
 
 
 @routes.get("/api/v1/connections")
+@needs(Role.VIEWER)
 async def list_connections(request: web.Request) -> web.Response:
     """Every connection, whether it answers, and why not."""
     return web.json_response({"items": request.app[REACHABILITY].to_json()})
 
 
 @routes.post("/api/v1/connections/{name}/test")
+@needs(Role.OPERATOR, does="test connection {name}")
 async def test_connection(request: web.Request) -> web.Response:
     """Ask a connection now: `{"name", "ok", "detail"}`. `database` is the database of the task families."""
     name = request.match_info["name"]

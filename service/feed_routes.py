@@ -4,10 +4,14 @@ import asyncio
 import json
 import logging
 import weakref
+from collections import Counter
 
 from aiohttp import WSCloseCode, WSMsgType, web
 from redis.exceptions import RedisError
 
+from service.access.roles import Role, needs
+from service.access.watch import WATCH
+from service.allowance import Allowance
 from service.feed import NAMED_TOPICS, PLAIN_TOPICS, Feed
 from service.parts import FEEDS, connection_of
 from service.problems import Problem
@@ -21,6 +25,7 @@ PROTOCOL = "arqlight.v1"
 LARGEST_FRAME_BYTES = 64 * 1024
 MOST_TOPICS = 50
 HEARTBEAT_S = 20.0
+FRAMES_A_SECOND, FRAMES_AT_ONCE = 10, 50  # a consumer asks once, and again when it wants something else
 MOST_UNREAD_BYTES = 64 * 1024  # of one consumer; beyond it, ticks wait and are bounded by number
 SOCKETS = web.AppKey("sockets", weakref.WeakSet[web.WebSocketResponse])
 STREAMS = web.AppKey("streams", set[asyncio.Task[None]])
@@ -64,6 +69,7 @@ def feed_of(request: web.Request) -> Feed:
 
 
 @routes.get("/api/v1/feed")
+@needs(Role.VIEWER)
 async def feed(request: web.Request) -> web.StreamResponse:
     """A WebSocket when asked to upgrade, else Server-Sent Events."""
     if request.headers.get("Upgrade", "").lower() == "websocket":
@@ -85,19 +91,28 @@ async def _over_websocket(request: web.Request) -> web.WebSocketResponse:
         transport.write(blob)
         return True
 
+    async def cut_off() -> None:
+        await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"whoever opened this may not look any more")
+
     feed = feed_of(request)
     subscriber = Subscriber(feed, socket.send_str, write)
-    async with feed.attached(subscriber):
+    async with request.app[WATCH].feed(request, cut_off), feed.attached(subscriber):
         await socket.prepare(request)
         request.app[SOCKETS].add(socket)
-        sending = asyncio.create_task(_send(subscriber, socket))
+        sending = asyncio.create_task(_send(subscriber, socket, request.app[WATCH].dropped))
         try:
+            frames = Allowance(FRAMES_A_SECOND, FRAMES_AT_ONCE)
             async for message in socket:
+                if not frames.take():
+                    request.app[WATCH].dropped["too many frames"] += 1
+                    await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"too many frames a second")
+                    break
                 if message.type is WSMsgType.TEXT:
                     await _receive(subscriber, message.data)
                 elif message.type is WSMsgType.BINARY:
                     await subscriber.complain("frames are JSON text, not binary")
         except (TooSlow, ConnectionError):
+            request.app[WATCH].dropped["too slow"] += 1
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow")
         finally:
             sending.cancel()
@@ -112,10 +127,11 @@ async def _receive(subscriber: Subscriber, text: str) -> None:
         await subscriber.complain(str(error))
 
 
-async def _send(subscriber: Subscriber, socket: web.WebSocketResponse) -> None:
+async def _send(subscriber: Subscriber, socket: web.WebSocketResponse, dropped: Counter[str]) -> None:
     try:
         await subscriber.run()
     except (TooSlow, ConnectionError) as error:
+        dropped["too slow"] += 1
         logger.info("a consumer of the feed is dropped: %s", error)
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow", drain=False)
     except (RedisError, OSError, ArqlightError) as error:
@@ -140,16 +156,21 @@ async def _over_events(request: web.Request) -> web.StreamResponse:
         mark = f"id: {cursor}\n" if cursor else ""
         await response.write(f"{mark}data: {text}\n\n".encode())
 
+    over = asyncio.Event()
+
+    async def cut_off() -> None:
+        over.set()
+
     feed = feed_of(request)
     subscriber = Subscriber(feed, send)
-    async with feed.attached(subscriber):
+    async with request.app[WATCH].feed(request, cut_off), feed.attached(subscriber):
         await response.prepare(request)
         subscriber.subscribe(*subscription)
-        sending = asyncio.create_task(subscriber.run())
+        sending, told = asyncio.create_task(subscriber.run()), asyncio.create_task(over.wait())
         request.app[STREAMS].add(sending)
         try:
             while True:
-                done, _ = await asyncio.wait({sending}, timeout=HEARTBEAT_S)
+                done, _ = await asyncio.wait({sending, told}, timeout=HEARTBEAT_S, return_when=asyncio.FIRST_COMPLETED)
                 if done:
                     break
                 await response.write(b": still here\n\n")
@@ -157,8 +178,9 @@ async def _over_events(request: web.Request) -> web.StreamResponse:
             logger.debug("a consumer of the feed is gone")
         finally:
             sending.cancel()
+            told.cancel()
             request.app[STREAMS].discard(sending)
-            await asyncio.gather(sending, return_exceptions=True)
+            await asyncio.gather(sending, told, return_exceptions=True)
     return response
 
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.parts import CONNECTIONS, REACHABILITY
 from service.problems import Problem
 
@@ -9,12 +10,14 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/healthz")
+@needs(Role.PUBLIC)
 async def healthz(request: web.Request) -> web.Response:
     """200 as long as the event loop turns."""
     return web.json_response({"status": "ok"})
 
 
 @routes.get("/readyz")
+@needs(Role.PUBLIC)
 async def readyz(request: web.Request) -> web.Response:
     """200 when the first connection answers, else 503."""
     first = request.app[CONNECTIONS].first

@@ -49,10 +49,11 @@ _STATUS: dict[type[Exception], int] = {
 class Problem(Exception):
     """An answer that says what was wrong with a request; `extra` are further members of the problem."""
 
-    def __init__(self, status: int, detail: str, **extra: Any) -> None:
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
+        self.headers = headers or {}
         self.extra = extra
 
 
@@ -64,13 +65,13 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except Problem as problem:
         return _answer(request, problem)
     except tuple(_STATUS) as error:
-        field = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        field: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
         return _answer(request, Problem(_STATUS[type(error)], str(error), **field))
     except web.HTTPException as error:
         if error.status < 400:
             raise
         allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
-        return _answer(request, Problem(error.status, _say(request, error)), allow)
+        return _answer(request, Problem(error.status, _say(request, error), allow))
     except (ConnectionError, TimeoutError) as error:
         return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
     except SQLAlchemyError as error:
@@ -99,13 +100,13 @@ def _say(request: web.Request, error: web.HTTPException) -> str:
     return error.text or error.reason
 
 
-def _answer(request: web.Request, problem: Problem, headers: dict[str, str] | None = None) -> web.Response:
+def _answer(request: web.Request, problem: Problem) -> web.Response:
     title = HTTPStatus(problem.status).phrase
     is_page = is_form(request) or not request.path.startswith("/api/")
     if "text/html" in request.headers.get("Accept", "") and is_page:
         page = {"title": title, "status": problem.status, "detail": problem.detail}
         response = aiohttp_jinja2.render_template("problem.html", request, page, status=problem.status)
-        response.headers.update(headers or {})
+        response.headers.update(problem.headers)
         return response
     body = {
         "type": "about:blank",
@@ -116,5 +117,5 @@ def _answer(request: web.Request, problem: Problem, headers: dict[str, str] | No
         **problem.extra,
     }
     return web.Response(
-        status=problem.status, text=json.dumps(body), content_type="application/problem+json", headers=headers
+        status=problem.status, text=json.dumps(body), content_type="application/problem+json", headers=problem.headers
     )

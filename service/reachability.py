@@ -6,8 +6,12 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
+from redis.exceptions import RedisError
+
 from workers.connections.connection import Connection
 from workers.connections.named import Connections
+from workers.connections.redis import RedisConnection
+from workers.connections.room import coming_trouble
 from workers.errors import ArqlightError, Unusable
 
 logger = logging.getLogger("arqlight.connections")
@@ -22,6 +26,7 @@ class Reachability:
         self._connections = connections
         self._details = {connection.name: "" for connection in connections}
         self._problems: dict[str, str] = {}
+        self._warnings: dict[str, str] = {}
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -39,7 +44,7 @@ class Reachability:
         return self._problems.get(name)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Every connection: `{"name", "driver", "address", "ok", "detail", "observed"}`."""
+        """Every connection: `{"name", "driver", "address", "ok", "detail", "observed", "warning"}`."""
         return [
             {
                 "name": connection.name,
@@ -48,6 +53,7 @@ class Reachability:
                 "ok": connection.name not in self._problems,
                 "detail": self._problems.get(connection.name) or self._details[connection.name],
                 "observed": not connection.can_write,
+                "warning": "" if connection.name in self._problems else self._warnings.get(connection.name, ""),
             }
             for connection in self._connections
         ]
@@ -57,6 +63,7 @@ class Reachability:
         try:
             async with asyncio.timeout(LONGEST_S):
                 self._details[connection.name] = f"{await connection.ping()} answers"
+                self._warnings[connection.name] = await _warning(connection)
         except ArqlightError as error:
             self._note(connection.name, str(error))
         except TimeoutError:
@@ -81,3 +88,15 @@ class Reachability:
                 logger.exception("connection %r cannot be asked", connection.name)
                 self._note(connection.name, str(Unusable(f"connection {connection.name!r}: {type(error).__name__}")))
             await asyncio.sleep(EVERY_S)
+
+
+async def _warning(connection: Connection) -> str:
+    """What a server that answers has coming, in one sentence; "" for nothing."""
+    if not isinstance(connection, RedisConnection):
+        return ""
+    try:
+        found = await coming_trouble(connection.redis)
+    except (RedisError, OSError) as error:  # it answered a moment ago; INFO may be forbidden to its user
+        logger.debug("connection %r tells nothing of itself: %s", connection.name, error)
+        return ""
+    return f"connection {connection.name!r} ({connection.address}): {found[0]}" if found else ""

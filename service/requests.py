@@ -20,6 +20,7 @@ from workers.keys import queue_key, queue_name
 from workers.tasks import TASKS
 
 MOST_JOBS = 10_000
+CSRF_FIELD = "_csrf"  # what a page sends along; the guard reads it
 LONGEST_DELAY_S = 10 * 366 * 24 * 3600
 
 
@@ -150,7 +151,9 @@ async def parse_input(request: web.Request, model: type[Model]) -> Model:
     if is_form(request):
         lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
         body = {}
-        for name, value in await _read_form(request):
+        for name, value in await read_form(request):
+            if name == CSRF_FIELD:
+                continue
             # Of a field given twice the last one counts (a checkbox comes behind its hidden "false"), but in a list.
             body[name] = [*body.get(name, []), value] if name in lists else value
     else:
@@ -158,7 +161,7 @@ async def parse_input(request: web.Request, model: type[Model]) -> Model:
     return validate(model, body)
 
 
-async def _read_form(request: web.Request) -> list[tuple[str, str]]:
+async def read_form(request: web.Request) -> list[tuple[str, str]]:
     """A form's fields in order. aiohttp's own reading lets bytes through that are not UTF-8. Raises Problem 400."""
     try:
         if (request.charset or "utf-8").lower() != "utf-8":

@@ -127,8 +127,8 @@ async def test_when_up_is_killed_its_parts_go_with_it(tmp_path: Path, started: l
 @pytest.mark.parametrize(
     ("command", "words"),
     [
-        (["up", "--host", "0.0.0.0"], "there is no sign-in yet"),
-        (["server", "--host", "192.0.2.1"], "there is no sign-in yet"),
+        (["up", "--host", "0.0.0.0"], "would let anyone on the network"),
+        (["server", "--host", "192.0.2.1"], "would let anyone on the network"),
         (["up", "--port", "x"], "ARQLIGHT_PORT='x'"),
         (["server", "--smtp-tls", "maybe"], "ARQLIGHT_SMTP_TLS='maybe'"),
         (["worker", "--redis-url", "http://x"], "must begin with redis://"),

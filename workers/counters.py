@@ -35,13 +35,19 @@ class Counts:
     failed: int = 0
     waited: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     ran: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    waited_ms: int = 0
+    ran_ms: int = 0
 
     def add(self, name: str, number: int) -> None:
-        """Count one field of a hash in: `succeeded`, `failed`, `waited<bucket>` or `ran<bucket>`."""
+        """Count one field of a hash in: `succeeded`, `failed`, `ms_…`, `waited<bucket>` or `ran<bucket>`."""
         if name == "succeeded":
             self.succeeded += number
         elif name == "failed":
             self.failed += number
+        elif name == "ms_waited":
+            self.waited_ms += number
+        elif name == "ms_ran":
+            self.ran_ms += number
         elif name.startswith("waited"):
             self.waited[int(name[6:])] += number
         elif name.startswith("ran"):
@@ -113,6 +119,27 @@ async def read_rates(redis: Redis, minutes: int = RATE_MINUTES) -> dict[str, dic
         queue: {**counts.to_json(), "per_minute": round((counts.succeeded + counts.failed) / spent, 1)}
         for queue, counts in by_queue.items()
     }
+
+
+@dataclass(slots=True)
+class Totals:
+    """What was counted since ever: by queue (its key), and jobs that failed for good by task."""
+
+    by_queue: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
+    failures: dict[str, int] = field(default_factory=dict)
+
+
+async def read_totals(redis: Redis) -> Totals:
+    """The counters that only grow."""
+    totals = Totals()
+    answer: dict[bytes, bytes] = await redis.hgetall(KEYS["totals"])  # type: ignore[misc]
+    for name, number in answer.items():
+        counter, _, of = name.decode("utf-8", "replace").partition(" ")
+        if counter == "failures":
+            totals.failures[of] = int(number)
+        else:
+            totals.by_queue[of].add(counter, int(number))
+    return totals
 
 
 async def _read(redis: Redis, kind: str, numbers: Iterable[int]) -> list[dict[str, int]]:

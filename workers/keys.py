@@ -32,6 +32,7 @@ KEYS: dict[str, str] = {
     "log": "arqlight:log:",  # list for each job: its last lines, JSON
     "minute": "arqlight:minute:",  # hashes of counters for each minute, kept for an hour and a little
     "ten_minutes": "arqlight:ten-minutes:",  # the same for each ten minutes, kept for a week
+    "totals": "arqlight:totals",  # hash: the same counters since ever, and failures by task
     # ours: workers
     "workers": "arqlight:workers",  # sorted set: worker -> end of its lease, ms
     "worker": "arqlight:worker:",  # hash: what a worker says of itself
@@ -45,11 +46,17 @@ KEYS: dict[str, str] = {
     "audit": "arqlight:audit",  # list of JSON, newest first: who changed what, from what, to what
     "schedules": "arqlight:schedules",  # hash: name -> JSON of a periodic job
     "fired": "arqlight:fired",  # hash: schedule -> JSON of its last job
+    "alerted": "arqlight:alerted:",  # string for each rule and place, for the quiet period
     "operations": "arqlight:operations",  # sorted set: work on many jobs at once -> when it was asked for, ms
     "operation": "arqlight:operation:",  # string for each: JSON
     "operating": "arqlight:operating:",  # string for each: the service that does it, for a few seconds
     "turns": "arqlight:turns:",  # string for each limit of a rate: when its next turn is, ms
     "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
+    # ours: who may come in
+    "users": "arqlight:users",  # hash: name -> JSON, with the password's hash
+    "tokens": "arqlight:tokens",  # hash: id -> JSON of an API token, with its hash
+    "session": "arqlight:session:",  # string for each, under the cookie's hash: whose it is
+    "tries_to_sign_in": "arqlight:tries:",  # counters, for a quarter of an hour
     # ours: waking
     "bell": "arqlight:bell:",  # list for each queue: tokens, each wakes one worker that waits
     "summons": "arqlight:summons:",  # pub/sub channel for each worker: a job of its own was called off

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from workers.connections.addresses import OBSERVED, REDIS_SCHEMES, check_address, parse_connections
 from workers.errors import SettingsError
+from workers.rules import parse_rules
 
 ADDRESS_FILE = "redis-url"
 DATABASE_FILE = "database-url"
@@ -21,7 +22,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="ARQLIGHT_", extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address the service listens on; loopback only, until it has sign-in.")
+    host: str = Field("127.0.0.1", description="Address the service listens on; another than loopback needs `auth`.")
     port: int = Field(
         8080,
         ge=0,
@@ -51,6 +52,28 @@ class Settings(BaseSettings):
         description="What keys are derived from, 32 characters or more. Default: made in the data directory.",
     )
     public_url: str | None = Field(None, description="Where people reach the page, for links in mails and exports.")
+    auth: Literal["none", "users", "proxy"] = Field(
+        "none",
+        description="Who may come in. none: whoever reaches loopback; users: those of `arqlight user add`, and tokens; "
+        "proxy: those whom a proxy signed in, and tokens.",
+    )
+    allowed_hosts: str = Field("", description="Host names requests may be for, besides public_url's: jobs.internal.")
+    trusted_proxies: str = Field("", description="Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.")
+    proxy_user_header: str = Field("X-Forwarded-User", description="Where such a proxy says who signed in.")
+    proxy_roles: str = Field(
+        "", description="What those may do, first match first: ada@example.org=admin,*@example.org=viewer."
+    )
+    session_h: float = Field(12, gt=0, le=24 * 31, description="Hours until somebody has to sign in again.")
+    sockets_per_address: int = Field(
+        200, ge=1, le=100_000, description="Feeds, and connections that ask nothing, of one address at a time."
+    )
+    alerts: str = Field(
+        "oldest_s>300,failure_rate>0.5,no_worker_s>60",
+        description="Rules: depth, oldest_s, failure_rate (0 to 1), no_worker_s, each above a number.",
+    )
+    alert_email: str | None = Field(None, description="Who is told by mail when a rule is broken.")
+    alert_webhook: str | None = Field(None, description="Where it is told by webhook.")
+    alert_quiet_s: float = Field(3600, ge=1, description="Seconds in which the same alert is told once.")
     queues: str = Field(
         "high,default,emails,webhooks,telemetry,sync,bulk",
         description="Queues the bundled worker takes from, first ones first; or weights: high=6,default=3,emails=1.",
@@ -109,6 +132,12 @@ class Settings(BaseSettings):
             raise ValueError("it holds spaces or control characters, which no token has")
         return token
 
+    @field_validator("alerts")
+    @classmethod
+    def _rules(cls, text: str) -> str:
+        parse_rules(text)
+        return text
+
     @field_validator("connections")
     @classmethod
     def _connections(cls, text: SecretStr) -> SecretStr:
@@ -122,7 +151,7 @@ class Settings(BaseSettings):
             raise ValueError("it is shorter than 32 characters; make one with: openssl rand -hex 32")
         return key
 
-    @field_validator("webhook_allowed_networks")
+    @field_validator("webhook_allowed_networks", "trusted_proxies")
     @classmethod
     def _networks(cls, text: str) -> str:
         for name in split_names(text):

@@ -8,6 +8,7 @@ from typing import Any
 import obstore
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.answers import done, enqueue
 from service.parts import DATABASE, KEY_RING, SETTINGS
 from service.problems import Problem
@@ -36,12 +37,14 @@ class ExportRequest(Strict):
 
 
 @routes.get("/api/v1/licences")
+@needs(Role.VIEWER)
 async def list_licences(request: web.Request) -> web.Response:
     """The newest batches of licence keys; the keys themselves are in an export."""
     return web.json_response({"items": await licences.list_batches(request.app[DATABASE])})
 
 
 @routes.post("/api/v1/licences")
+@needs(Role.OPERATOR, does="make licence keys")
 async def new_licences(request: web.Request) -> web.Response:
     """Make a batch of keys: 202 with the batch and the job's id."""
     asked = await parse_input(request, LicenceRequest)
@@ -51,12 +54,14 @@ async def new_licences(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/licences/public-key")
+@needs(Role.PUBLIC)
 async def public_key(request: web.Request) -> web.Response:
     """The key that verifies licences offline, as PEM."""
     return web.Response(text=public_pem(signing_key(request.app[SETTINGS], request.app[KEY_RING])))
 
 
 @routes.get("/api/v1/exports")
+@needs(Role.VIEWER)
 async def list_exports(request: web.Request) -> web.Response:
     """The newest exports, each with its download link while that works."""
     found = await exports.list_exports(request.app[DATABASE])
@@ -64,6 +69,7 @@ async def list_exports(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/exports")
+@needs(Role.OPERATOR, does="export a table")
 async def new_export(request: web.Request) -> web.Response:
     """Export a table: 202 with the export's id and the job's."""
     asked = await parse_input(request, ExportRequest)
@@ -73,6 +79,7 @@ async def new_export(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/exports/{id}")
+@needs(Role.VIEWER)
 async def one_export(request: web.Request) -> web.Response:
     """One export, with its download link while that works."""
     found = await exports.find_export(request.app[DATABASE], request.match_info["id"])
@@ -80,6 +87,7 @@ async def one_export(request: web.Request) -> web.Response:
 
 
 @routes.get("/exports/{id}/download")
+@needs(Role.PUBLIC)
 async def download(request: web.Request) -> web.StreamResponse:
     """The file of an export, for whoever has its signed link. 403 for a wrong link or an expired one, 410 when gone."""
     export_id, query = request.match_info["id"], request.query

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.answers import done, enqueue
 from service.parts import DATABASE
 from service.requests import Strict, parse_input
@@ -18,6 +19,7 @@ class SyncRequest(Strict):
 
 
 @routes.get("/api/v1/sync/runs")
+@needs(Role.VIEWER)
 async def sync_runs(request: web.Request) -> web.Response:
     """The newest runs with their reports."""
     runs = await list_runs(request.app[DATABASE], request.query.get("marketplace"))
@@ -25,6 +27,7 @@ async def sync_runs(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/sync")
+@needs(Role.OPERATOR, does="start a sync")
 async def sync_now(request: web.Request) -> web.Response:
     """Sync a marketplace now: 202 with the job's id."""
     marketplace = (await parse_input(request, SyncRequest)).marketplace

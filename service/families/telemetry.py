@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
+from service.access.roles import TELEMETRY, Role, needs
 from service.parts import DATABASE, KEY_RING, home_of
 from service.requests import AwareDatetime, Strict, read_json, validate
 from workers.errors import DatabaseMissing
@@ -24,6 +25,7 @@ class TelemetryBatch(Strict):
 
 
 @routes.post("/api/v1/telemetry")
+@needs(Role.OPERATOR, TELEMETRY)
 async def telemetry(request: web.Request) -> web.Response:
     """A batch of events: 202 with how many were accepted, which were refused and why, and how wrong the clock is."""
     if not request.app[DATABASE].is_set:

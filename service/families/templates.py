@@ -5,8 +5,9 @@ from typing import Any
 from aiohttp import web
 from pydantic import Field
 
+from service.access.identity import actor
+from service.access.roles import Role, needs
 from service.answers import done, enqueue
-from service.guard import actor
 from service.parts import DATABASE, RENDERER
 from service.requests import Strict, parse_input
 from workers.errors import InvalidInput
@@ -47,6 +48,7 @@ class RollBack(Strict):
 
 
 @routes.get("/api/v1/templates")
+@needs(Role.VIEWER)
 async def list_templates(request: web.Request) -> web.Response:
     """Every template in the version that is sent."""
     found = await templates.list_templates(request.app[DATABASE])
@@ -54,6 +56,7 @@ async def list_templates(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/templates/{name}")
+@needs(Role.VIEWER)
 async def one_template(request: web.Request) -> web.Response:
     """A template with all its versions, the newest first."""
     current = await templates.find_template(request.app[DATABASE], request.match_info["name"])
@@ -62,6 +65,7 @@ async def one_template(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/preview")
+@needs(Role.OPERATOR)
 async def preview(request: web.Request) -> web.Response:
     """Render parts that are not saved: `{"subject", "text", "html", "names", "variables"}`."""
     asked = await parse_input(request, Preview)
@@ -74,6 +78,7 @@ async def preview(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/templates/{name}")
 @routes.put("/api/v1/templates/{name}")
+@needs(Role.ADMIN, does="save template {name}")
 async def save_template(request: web.Request) -> web.Response:
     """Save a new version, which is sent from now on: 201."""
     asked = await parse_input(request, TemplateParts)
@@ -86,6 +91,7 @@ async def save_template(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/{name}/test")
+@needs(Role.OPERATOR, does="send a test of template {name}")
 async def send_test(request: web.Request) -> web.Response:
     """Send the template to one address: 202 with the job's id."""
     asked = await parse_input(request, TestMail)
@@ -103,6 +109,7 @@ async def send_test(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/{name}/rollback")
+@needs(Role.ADMIN, does="roll template {name} back")
 async def roll_back(request: web.Request) -> web.Response:
     """Send an older version again, as a new one: 201."""
     version = (await parse_input(request, RollBack)).version

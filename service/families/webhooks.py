@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from aiohttp import web
 from pydantic import BeforeValidator, Field
 
+from service.access.roles import ENQUEUE, Role, needs
 from service.answers import done, enqueue
 from service.parts import DATABASE, KEY_RING, SETTINGS, home_of
 from service.problems import Problem
@@ -49,6 +50,7 @@ class EventRequest(Strict):
 
 
 @routes.get("/api/v1/webhooks")
+@needs(Role.VIEWER)
 async def list_webhooks(request: web.Request) -> web.Response:
     """Every endpoint."""
     found = await endpoints.list_endpoints(request.app[DATABASE])
@@ -56,6 +58,7 @@ async def list_webhooks(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/webhooks")
+@needs(Role.ADMIN, does="register a webhook endpoint")
 async def register_webhook(request: web.Request) -> web.Response:
     """Register an endpoint: 201 with its secret, which is shown this once."""
     asked = await parse_input(request, NewEndpoint)
@@ -67,6 +70,7 @@ async def register_webhook(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/webhooks/{id}")
 @routes.patch("/api/v1/webhooks/{id}")
+@needs(Role.ADMIN, does="change webhook endpoint {id}")
 async def change_webhook(request: web.Request) -> web.Response:
     """Change `url`, `event_types`, `description`, or switch it on or off."""
     change = (await parse_input(request, EndpointChange)).model_dump(exclude_none=True)
@@ -79,6 +83,7 @@ async def change_webhook(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/webhooks/{id}/delete")
 @routes.delete("/api/v1/webhooks/{id}")
+@needs(Role.ADMIN, does="delete webhook endpoint {id}")
 async def remove_webhook(request: web.Request) -> web.Response:
     """Delete an endpoint with what is kept of its deliveries: 204."""
     await endpoints.remove(request.app[DATABASE], request.match_info["id"])
@@ -86,6 +91,7 @@ async def remove_webhook(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/webhooks/{id}/rotate")
+@needs(Role.ADMIN, does="rotate the secret of webhook endpoint {id}")
 async def rotate_webhook(request: web.Request) -> web.Response:
     """A new secret, shown this once; the old one signs beside it for `overlap_s` seconds (a day)."""
     overlap_s = (await parse_input(request, Rotation)).overlap_s
@@ -95,6 +101,7 @@ async def rotate_webhook(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/webhooks/{id}/deliveries")
+@needs(Role.VIEWER)
 async def webhook_deliveries(request: web.Request) -> web.Response:
     """What was delivered, the newest first."""
     endpoint = await endpoints.find(request.app[DATABASE], request.match_info["id"])
@@ -102,6 +109,7 @@ async def webhook_deliveries(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/deliveries/{id:[0-9]{1,18}}/resend")
+@needs(Role.OPERATOR, does="resend delivery {id}")
 async def resend_delivery(request: web.Request) -> web.Response:
     """Deliver the same message once more: 202 with the job's id."""
     delivery_id = int(request.match_info["id"])
@@ -111,6 +119,7 @@ async def resend_delivery(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/events")
+@needs(Role.OPERATOR, ENQUEUE)
 async def new_event(request: web.Request) -> web.Response:
     """Deliver an event to all endpoints that subscribed to it: 202 with the job's id."""
     asked = await parse_input(request, EventRequest)

@@ -3,7 +3,9 @@
 from typing import Any
 
 from aiohttp import web
+from markupsafe import Markup
 
+from service.access.identity import identity_of
 from service.pages import (
     bulk,
     charts,
@@ -21,6 +23,7 @@ from service.pages import (
 )
 from service.pages.words import FILTERS as FILTERS
 from service.parts import REACHABILITY
+from service.requests import CSRF_FIELD
 
 
 async def about_connections(request: web.Request) -> dict[str, Any]:
@@ -29,6 +32,19 @@ async def about_connections(request: web.Request) -> dict[str, Any]:
         "connections": request.app[REACHABILITY].to_json(),
         "connection": request.query.get("connection", ""),
         "here": request.path,
+    }
+
+
+async def about_identity(request: web.Request) -> dict[str, Any]:
+    """What every page shows of who asks, and what its forms send along."""
+    identity = identity_of(request)
+    csrf = identity.csrf if identity else ""
+    return {
+        "role": identity.role.shown if identity else "",
+        "who": identity.name if identity and identity.by != "local" else "",
+        "can_sign_out": identity is not None and identity.by == "session",
+        "csrf": csrf,
+        "csrf_field": Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, csrf) if csrf else "",
     }
 
 

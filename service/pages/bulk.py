@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.families.bulk import with_link
 from service.feed import WATCHED_S
 from service.parts import DATABASE, home_of
@@ -15,6 +16,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/bulk")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("bulk.html")
 async def bulk_page(request: web.Request) -> dict[str, Any]:
     """The newest batches and exports."""

@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.api import key_of
 from service.parts import connection_of, journal_of
 from service.problems import Problem
@@ -15,6 +16,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/charts")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("charts.html")
 async def chart_page(request: web.Request) -> dict[str, Any]:
     """The figures as a table, which `charts.js` draws."""

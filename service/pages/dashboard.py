@@ -7,6 +7,7 @@ import aiohttp_jinja2
 from aiohttp import web
 from redis.exceptions import RedisError
 
+from service.access.roles import Role, needs
 from service.feed import FAILED_ROWS, WATCHED_S
 from service.parts import CONNECTIONS, REACHABILITY, connection_of
 from service.together import add_up, merge_active, merge_failed, worst_standing
@@ -19,6 +20,7 @@ Read = tuple[Overview, list[dict[str, Any]]]
 
 
 @routes.get("/")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("dashboard.html")
 async def dashboard(request: web.Request) -> dict[str, Any]:
     """The three figures, the active jobs, the failed jobs."""

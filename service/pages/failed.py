@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.api import filter_of
 from service.parts import OPERATIONS, connection_of
 from service.problems import Problem
@@ -17,6 +18,7 @@ GROUPS = 20
 
 
 @routes.get("/failed")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("failed.html")
 async def failed_list(request: web.Request) -> dict[str, Any]:
     """Groups, and the jobs that match the filter, a page at a time."""
@@ -42,6 +44,7 @@ async def failed_list(request: web.Request) -> dict[str, Any]:
 
 
 @routes.post("/failed/{id}/{action}")
+@needs(Role.OPERATOR, does="{action} job {id}")
 async def act(request: web.Request) -> web.Response:
     """Retry and Delete for browsers without JavaScript: do it, and show the page it came from."""
     job_id, action = parse_id(request), request.match_info["action"]

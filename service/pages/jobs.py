@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.api import filter_of
 from service.feed import WATCHED_S
 from service.parts import connection_of
@@ -17,6 +18,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/jobs")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("jobs.html")
 async def job_list(request: web.Request) -> dict[str, Any]:
     """The jobs that match, a page at a time."""
@@ -37,6 +39,7 @@ async def job_list(request: web.Request) -> dict[str, Any]:
 
 
 @routes.get("/jobs/{id}")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("job.html")
 async def job_page(request: web.Request) -> dict[str, Any]:
     """One job: arguments, attempts with their traces, timeline, log, progress."""

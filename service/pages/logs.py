@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.control_api import LogQuery
 from service.parts import connection_of, journal_of
 from workers.logbook import LEVELS
@@ -14,6 +15,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/logs")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("logs.html")
 async def log_page(request: web.Request) -> dict[str, Any]:
     """The newest lines that match, the newest first."""

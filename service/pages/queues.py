@@ -5,12 +5,14 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.parts import OPERATIONS, connection_of
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/queues")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("queues.html")
 async def queue_list(request: web.Request) -> dict[str, Any]:
     """Every queue that was seen."""

@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.control_api import schedule_json
 from service.parts import connection_of, journal_of
 from workers.errors import JobNotFound
@@ -14,6 +15,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/schedules")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("schedules.html")
 async def schedule_list(request: web.Request) -> dict[str, Any]:
     """Ours, which can be edited, and the cron jobs of applications, as their workers tell."""

@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.control_api import FIELDS
 from service.parts import SETTINGS, connection_of, journal_of
 from workers.database import database_url, shown
@@ -16,6 +17,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/settings")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("settings.html")
 async def settings_page(request: web.Request) -> dict[str, Any]:
     """What is set, and what can be."""

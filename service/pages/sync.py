@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.parts import DATABASE, SETTINGS
 from workers.tasks.sync.syncing import MARKETPLACES, list_runs
 
@@ -12,6 +13,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/sync")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("sync.html")
 async def sync_page(request: web.Request) -> dict[str, Any]:
     """The marketplaces, and the newest runs."""

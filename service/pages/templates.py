@@ -6,6 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 from pydantic import BeforeValidator
 
+from service.access.roles import Role, needs
 from service.parts import DATABASE, RENDERER
 from service.problems import Problem
 from service.requests import Strict, from_json, parse_input
@@ -29,6 +30,7 @@ class FramePreview(Strict):
 
 
 @routes.get("/templates")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("templates.html")
 async def template_list(request: web.Request) -> dict[str, Any]:
     """Every template."""
@@ -38,6 +40,7 @@ async def template_list(request: web.Request) -> dict[str, Any]:
 
 
 @routes.post("/templates/preview")
+@needs(Role.OPERATOR)
 async def preview(request: web.Request) -> web.Response:
     """The HTML part of what is being edited, for the frame beside the editor.
 
@@ -45,10 +48,12 @@ async def preview(request: web.Request) -> web.Response:
     """
     asked = await parse_input(request, FramePreview)
     rendered = await request.app[RENDERER].render(asked.model_dump(exclude={"variables"}), asked.variables)
-    return web.Response(text=rendered.html, content_type="text/html", headers={"Content-Security-Policy": FRAME_POLICY})
+    headers = {"Content-Security-Policy": FRAME_POLICY, "X-Frame-Options": "SAMEORIGIN"}
+    return web.Response(text=rendered.html, content_type="text/html", headers=headers)
 
 
 @routes.get("/templates/{name}")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("template.html")
 async def template_page(request: web.Request) -> dict[str, Any]:
     """The editor, with the versions; `?compare=N` shows what changed since version N."""

@@ -5,6 +5,7 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.parts import DATABASE
 from workers.tasks.webhooks import endpoints
 
@@ -12,6 +13,7 @@ routes = web.RouteTableDef()
 
 
 @routes.get("/webhooks")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("webhooks.html")
 async def endpoint_list(request: web.Request) -> dict[str, Any]:
     """Every endpoint."""
@@ -20,6 +22,7 @@ async def endpoint_list(request: web.Request) -> dict[str, Any]:
 
 
 @routes.get("/webhooks/{id}")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("webhook.html")
 async def endpoint_page(request: web.Request) -> dict[str, Any]:
     """One endpoint with its deliveries."""

@@ -5,12 +5,14 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from service.access.roles import Role, needs
 from service.parts import connection_of
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/workers")
+@needs(Role.VIEWER)
 @aiohttp_jinja2.template("workers.html")
 async def worker_list(request: web.Request) -> dict[str, Any]:
     """The living, then the dead."""

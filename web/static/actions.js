@@ -15,6 +15,12 @@ export function say(text, stays = false) {
 export const suffix = (connection) =>
   !connection || connection === "default" ? "" : `?connection=${encodeURIComponent(connection)}`;
 
+/** What a change sends along, so that it can only come from a page of ours; nothing where nobody signs in. */
+export const csrf = () => {
+  const token = document.querySelector('meta[name="csrf"]')?.content;
+  return token ? { "X-CSRF-Token": token } : {};
+};
+
 async function act(form) {
   const row = form.closest("tr, article");
   const id = row.dataset.id ?? row.dataset.job;
@@ -23,7 +29,7 @@ async function act(form) {
   const buttons = row.querySelectorAll("button");
   buttons.forEach((button) => (button.disabled = true));
   try {
-    const answer = await fetch(address, { method: retry ? "POST" : "DELETE" });
+    const answer = await fetch(address, { method: retry ? "POST" : "DELETE", headers: csrf() });
     if (!answer.ok && answer.status !== 404) throw new Error((await answer.json()).detail);
     say(answer.status === 404 ? "It left the failed list before." : retry ? "Back in its queue." : "Deleted for good.");
     row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry, connection: row.dataset.connection } }));

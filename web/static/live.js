@@ -38,7 +38,7 @@ function follow(topics, cursor, onFrame, connection = here) {
 /** A connection that is down is said so, with its reason. */
 function showConnections(connections) {
   const place = document.querySelector('[data-live="connections"]');
-  const said = connections.filter((each) => !each.ok).map((each) => each.detail);
+  const said = connections.map((each) => (each.ok ? each.warning : each.detail)).filter(Boolean);
   if (said.join("\n") === [...place.children].map((line) => line.textContent).join("\n")) return;
   place.replaceChildren(
     ...said.map((textContent) =>

@@ -1,6 +1,6 @@
 // The preview beside the editor: rendered by the service as one types, in the same sandbox that mails are made in.
 
-import { say } from "./actions.js";
+import { csrf, say } from "./actions.js";
 import { complain } from "./forms.js";
 
 const form = document.querySelector("form[data-template]");
@@ -20,7 +20,7 @@ async function post(address, body) {
   const answer = await fetch(address, {
     method: "POST",
     body: JSON.stringify(body),
-    headers: { "Content-Type": "application/json", Accept: "application/json" },
+    headers: { ...csrf(), "Content-Type": "application/json", Accept: "application/json" },
   });
   const told = await answer.json();
   if (!answer.ok) throw Object.assign(new Error(told.detail), { field: told.field });

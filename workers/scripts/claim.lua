@@ -106,7 +106,10 @@ local function take(queue, wanted)
     -- A plain arq worker that has just found one of these due WATCHes this key of it, and then leaves it to us.
     call('MSET', unpack(touched))
     remove(busy)
-    for score, number in pairs(waits) do tally('waited' .. bucket(now - score) .. ' ' .. queue, number) end
+    for score, number in pairs(waits) do
+      tally('waited' .. bucket(now - score) .. ' ' .. queue, number)
+      tally('ms_waited ' .. queue, math.max(now - score, 0) * number)
+    end
     slots = slots - #taken / 2
     if room[queue] then room[queue] = room[queue] - #taken / 2 end
   end

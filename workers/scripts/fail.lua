@@ -26,6 +26,8 @@ call('HSETNX', KEY.group_about .. fingerprint, 'first_seen', now_text)
 call('HSET', KEY.group_about .. fingerprint, 'task', task, 'error', err, 'message', message)
 tally('failed ' .. record.queue)
 tally('ran' .. bucket(now - token_ms(record.token)) .. ' ' .. record.queue)
+tally('ms_ran ' .. record.queue, now - token_ms(record.token))
+if call('HLEN', KEY.totals) < 5000 then call('HINCRBY', KEY.totals, 'failures ' .. task, 1) end
 flush_counts()
 emit(id, 'failed', record.queue, task, attempt, 'worker', worker, 'error', err, 'message', message,
   'fingerprint', fingerprint)

@@ -32,9 +32,14 @@ for _, n in ipairs(finished) do
   places[k + 1], places[k + 2] = now_text, id
   gone[k + 1], gone[k + 2] = KEY.payload .. id, KEY.in_progress .. id
   if attempt ~= '1' then call('DEL', KEY.tries .. id) end
-  local began = tokens[n] .. queue -- the same for all jobs of a claim
-  spans[began] = spans[began] or 'ran' .. bucket(now - token_ms(tokens[n])) .. ' ' .. queue
-  tally(spans[began])
+  local began = tokens[n] .. ' ' .. queue -- the same for all jobs of a claim
+  spans[began] = (spans[began] or 0) + 1
+end
+for began, number in pairs(spans) do
+  local token, queue = string.match(began, '^(%S+) (.*)$')
+  local ms = now - token_ms(token)
+  tally('ran' .. bucket(ms) .. ' ' .. queue, number)
+  tally('ms_ran ' .. queue, ms * number)
 end
 remove(gone)
 for _, n in ipairs(finished) do

@@ -45,8 +45,8 @@ local function put_due(queue, id)
   call('ZINCRBY', queue, now_text, id)
 end
 
--- How many jobs ended how, and how long they waited and ran, is counted by queue in two hashes: one for this minute, one
--- for these ten. Durations stand in buckets a square root of two apart. Written once a script, by flush_counts.
+-- How many jobs ended how, and how long they waited and ran, is counted by queue in three hashes: one for this minute,
+-- one for these ten, one for ever. Durations stand in buckets a square root of two apart. Written once a script, by flush_counts.
 local counted, is_counted = {}, false
 local function tally(field, number)
   counted[field] = (counted[field] or 0) + (number or 1)
@@ -57,11 +57,12 @@ local function bucket(ms) return math.floor(math.log(math.max(ms, 0) + 1) * 2.88
 local function flush_counts()
   if not is_counted then return end
   local minute = math.floor(now / 60000)
-  for key, seconds in pairs({ [KEY.minute .. minute] = 4200, [KEY.ten_minutes .. math.floor(minute / 10)] = 612000 }) do
+  local ten = math.floor(minute / 10)
+  for key, seconds in pairs({ [KEY.minute .. minute] = 4200, [KEY.ten_minutes .. ten] = 612000, [KEY.totals] = 0 }) do
     -- Queues have any names: beyond a bound, what is new is not counted.
     if call('HLEN', key) < 5000 then
       for field, number in pairs(counted) do call('HINCRBY', key, field, number) end
-      call('EXPIRE', key, seconds)
+      if seconds > 0 then call('EXPIRE', key, seconds) end
     end
   end
 end

@@ -1,0 +1,1 @@
+"""Who may do what: users, API tokens, sessions, roles, and the proxy that may speak for somebody."""

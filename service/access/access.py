@@ -1,0 +1,115 @@
+"""Recognizes who asks, and looks again later whether that still holds."""
+
+import hmac
+
+from aiohttp import web
+from arq.utils import timestamp_ms
+
+from service.access.identity import Identity
+from service.access.proxies import Proxies
+from service.access.roles import Role
+from service.access.sessions import Session, Sessions, csrf_of, key_of
+from service.access.tokens import Token, Tokens
+from service.access.tries import Tries
+from service.access.users import User, Users
+from workers.connections.redis import RedisConnection
+from workers.key_ring import KeyRing
+from workers.settings import Settings
+
+EVERYBODY = Identity("local", Role.ADMIN, "local")
+COOKIE = "arqlight"
+# What carries a token where no header can be set: a WebSocket of a browser's script.
+BEARER_PROTOCOL = "bearer."
+# A proxy cannot say later that somebody is gone: a feed behind one begins anew after this long, resuming where it was.
+PROXY_LIFE_MS = 5 * 60 * 1000
+
+
+class Access:
+    """`home` is where users, tokens and sessions are kept; None on a service that only observes."""
+
+    def __init__(self, settings: Settings, home: RedisConnection | None, keys: KeyRing) -> None:
+        self.is_open = settings.auth == "none"
+        self.has_sign_in = settings.auth == "users" and home is not None
+        self.session_s = settings.session_h * 3600
+        self.proxies = Proxies(settings)
+        self._keys = keys
+        self._believes_proxy = settings.auth == "proxy"
+        self.users = Users(home.redis) if home else None
+        self.tokens = Tokens(home.redis) if home else None
+        self.sessions = Sessions(home.redis, settings.session_h) if home else None
+        self.tries = Tries(home.redis) if home else None
+
+    async def identify(self, request: web.Request, *, by_proxy: bool) -> Identity | None:
+        """Who asks; None for nobody we know. `by_proxy`: a named proxy sent it."""
+        if self.is_open:
+            return EVERYBODY
+        text = bearer_of(request)
+        if text is not None:
+            token = await self.tokens.verify(text) if self.tokens else None
+            return _of_token(token) if token else None
+        if self._believes_proxy:
+            return self._of_proxy(request) if by_proxy else None
+        cookie = request.cookies.get(cookie_name(request))
+        if not cookie or not self.sessions:
+            return None
+        session = await self.sessions.find(key_of(cookie))
+        return await self._of_session(session, csrf_of(cookie)) if session else None
+
+    async def is_still_good(self, identity: Identity) -> bool:
+        """Whether somebody recognized before would be recognized again, with the same role."""
+        if identity.until_ms is not None and identity.until_ms <= timestamp_ms():
+            return False
+        if identity.by == "token" and self.tokens:
+            token = await self.tokens.find(identity.key)
+            return token is not None and (token.role, token.purpose) == (identity.role, identity.purpose)
+        if identity.by == "session" and self.sessions:
+            session = await self.sessions.find(identity.key)
+            found = await self._of_session(session, "") if session else None
+            return found is not None and found.role == identity.role
+        return True
+
+    async def _of_session(self, session: Session, csrf: str) -> Identity | None:
+        user = await self.users.find(session.user) if self.users else None
+        if user is None or not hmac.compare_digest(user.stamp, session.stamp):
+            return None
+        return Identity(user.name, user.role, "session", session.key, csrf=csrf, until_ms=session.until_ms)
+
+    def _of_proxy(self, request: web.Request) -> Identity | None:
+        found = self.proxies.user_of(request)
+        if found is None:
+            return None
+        name, role = found
+        csrf = csrf_of(self._keys.derive("csrf") + name.encode("utf-8", "replace"))
+        return Identity(name, role, "proxy", csrf=csrf, until_ms=timestamp_ms() + PROXY_LIFE_MS)
+
+    async def sign_in(self, name: str, password: str, address: str) -> tuple[User, str] | None:
+        """The user and the new session's cookie; None when name or password is wrong. Raises Problem 429."""
+        if self.users is None or self.sessions is None or self.tries is None:
+            return None
+        await self.tries.count(name, address)
+        user = await self.users.verify(name, password)
+        if user is None:
+            return None
+        await self.tries.forget(name, address)
+        return user, await self.sessions.begin(user)
+
+
+ACCESS = web.AppKey("access", Access)
+
+
+def _of_token(token: Token) -> Identity:
+    return Identity(token.name, token.role, "token", token.id, token.purpose, until_ms=token.expires_ms)
+
+
+def bearer_of(request: web.Request) -> str | None:
+    """The token that a request shows: `Authorization: Bearer …`, or a subprotocol `bearer.…`; None without one."""
+    kind, _, text = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() == "bearer":
+        return text.strip()
+    offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
+    return next((each.removeprefix(BEARER_PROTOCOL) for each in offered if each.startswith(BEARER_PROTOCOL)), None)
+
+
+def cookie_name(request: web.Request) -> str:
+    """Over HTTPS a name that browsers take only from this very host, and only Secure (RFC 6265bis, 4.1.3.2)."""
+    return f"__Host-{COOKIE}" if request.scheme == "https" else COOKIE

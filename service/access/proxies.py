@@ -1,0 +1,87 @@
+"""Proxies that are named in the settings, and nobody else, may say for whom they ask.
+
+`X-Forwarded-For`, `-Proto` and `-Host` are read from the right: the last entry that is no named proxy is the client
+(as in RFC 7239, 5.2 and nginx' `real_ip_recursive`).
+"""
+
+import ipaddress
+from fnmatch import fnmatchcase
+from typing import Any
+
+from aiohttp import web
+
+from service.access.roles import Role, role_named
+from workers.errors import SettingsError
+from workers.settings import Settings, split_names
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class Proxies:
+    """What the settings say of proxies."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._networks: list[Network] = [ipaddress.ip_network(name) for name in split_names(settings.trusted_proxies)]
+        self._user_header = settings.proxy_user_header
+        self._roles = parse_roles(settings.proxy_roles)
+
+    def is_named(self, address: str | None) -> bool:
+        """Whether what this address says about a request is believed."""
+        try:
+            found = ipaddress.ip_address(address or "")
+        except ValueError:
+            return False
+        mapped = getattr(found, "ipv4_mapped", None)
+        return any((mapped or found) in network for network in self._networks)
+
+    def seen_through(self, request: web.Request) -> web.Request:
+        """The request as the client sent it to the proxy; as it came, when no named proxy sent it."""
+        if not self.is_named(request.remote):
+            return request
+        changed: dict[str, Any] = {}
+        hops = [hop.strip() for line in request.headers.getall("X-Forwarded-For", []) for hop in line.split(",")]
+        for hop in reversed(hops):
+            if not _is_address(hop):
+                break
+            changed["remote"] = hop
+            if not self.is_named(hop):
+                break
+        scheme = request.headers.get("X-Forwarded-Proto", "").rpartition(",")[2].strip().lower()
+        if scheme in ("http", "https"):
+            changed["scheme"] = scheme
+        host = request.headers.get("X-Forwarded-Host", "").rpartition(",")[2].strip()
+        if host:
+            changed["host"] = host
+        return request.clone(**changed) if changed else request
+
+    def user_of(self, request: web.Request) -> tuple[str, Role] | None:
+        """Whom the proxy signed in; None without a name, or for a name that no pattern gives a role."""
+        names = request.headers.getall(self._user_header, [])
+        if len(names) != 1 or not (name := names[0].strip()) or len(name) > 200 or not name.isprintable():
+            return None
+        for pattern, role in self._roles:
+            if fnmatchcase(name.lower(), pattern.lower()):
+                return name, role
+        return None
+
+
+def parse_roles(text: str) -> list[tuple[str, Role]]:
+    """`ada@example.org=admin,*@example.org=viewer`: the first pattern that fits counts. Raises SettingsError."""
+    found = []
+    for entry in split_names(text):
+        pattern, _, name = entry.rpartition("=")
+        role = role_named(name)
+        if not pattern or role is None:
+            raise SettingsError(
+                f"ARQLIGHT_PROXY_ROLES: {entry!r} is not pattern=role with one of viewer, operator, admin"
+            )
+        found.append((pattern, role))
+    return found
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,103 @@
+"""`/sign-in` and `/sign-out`: for people, with a password. Programmes send a token with each request instead."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp_jinja2
+from aiohttp import web
+from pydantic import Field
+
+from service.access.access import ACCESS, COOKIE, cookie_name
+from service.access.identity import actor, identity_of
+from service.access.roles import Role, needs
+from service.parts import home_of
+from service.problems import Problem
+from service.requests import Strict, parse_input
+from workers.overrides import note
+
+routes = web.RouteTableDef()
+
+
+class Credentials(Strict):
+    """What the sign-in page sends."""
+
+    name: str = Field(max_length=200)
+    password: str = Field(max_length=2_000)
+    next: str = Field("/", max_length=4_000)
+
+
+@routes.get("/sign-in")
+@needs(Role.PUBLIC)
+@aiohttp_jinja2.template("sign_in.html")
+async def sign_in_page(request: web.Request) -> dict[str, Any]:
+    """The form; it says so when there is no user yet."""
+    access = request.app[ACCESS]
+    if not access.has_sign_in or access.users is None:
+        raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
+    return {
+        "page": "sign_in",
+        "next": inside(request.query.get("next", "/")),
+        "wrong": "",
+        "has_users": bool(await access.users.all()),
+    }
+
+
+@routes.post("/sign-in")
+@needs(Role.PUBLIC)
+async def sign_in(request: web.Request) -> web.Response:
+    """303 to where the person wanted to go, with the session's cookie; 401 with the form again; 429 after many."""
+    access = request.app[ACCESS]
+    if not access.has_sign_in:
+        raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
+    given = await parse_input(request, Credentials)
+    home, address = home_of(request.app).redis, request.remote or "unknown"
+    found = await access.sign_in(given.name.strip(), given.password, address)
+    if found is None:
+        await note(home, address, f"sign in as {given.name[:100]}", None, "refused")
+        shown = {"page": "sign_in", "next": inside(given.next), "has_users": True}
+        shown["wrong"] = "There is no user with this name and password."
+        return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
+    user, cookie = found
+    await note(home, user.name, f"sign in from {address}", None, "signed in")
+    answer = web.HTTPSeeOther(inside(given.next))
+    answer.set_cookie(
+        cookie_name(request), cookie, max_age=int(access.session_s), path="/", httponly=True, samesite="Lax",
+        secure=request.scheme == "https",
+    )  # fmt: skip
+    raise answer
+
+
+@routes.post("/sign-out")
+@needs(Role.VIEWER)
+async def sign_out(request: web.Request) -> web.Response:
+    """The session ends; feeds that it opened close within seconds."""
+    access, identity = request.app[ACCESS], identity_of(request)
+    if access.sessions is None or identity is None or identity.by != "session":
+        raise Problem(409, "there is no session of ours to end; sign out where you signed in")
+    await access.sessions.end(identity.key)
+    await note(home_of(request.app).redis, actor(request), "sign out", None, None)
+    answer = web.HTTPSeeOther("/sign-in")
+    for name in (COOKIE, f"__Host-{COOKIE}"):
+        answer.del_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="Lax")
+    raise answer
+
+
+@routes.get("/api/v1/me")
+@needs(Role.VIEWER)
+async def me(request: web.Request) -> web.Response:
+    """Who the service takes the asker for: `{"name", "role", "by"}`."""
+    identity = identity_of(request)
+    if identity is None:
+        raise Problem(401, "nobody is known to be asking")
+    return web.json_response({"name": identity.name, "role": identity.role.shown, "by": identity.by})
+
+
+def inside(address: str) -> str:
+    """The address, when it is a path of this service; else the overview: nobody is led to another site from here."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
+    is_path = address.startswith("/") and not address.startswith("//") and not (parts.scheme or parts.netloc)
+    # Browsers read "\" as "/", and leave out tabs and newlines (WHATWG URL, 4.4).
+    return address if is_path and "\\" not in address and address.isascii() and address.isprintable() else "/"
