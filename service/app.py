@@ -27,9 +27,10 @@ from workers.connections.named import Connections, open_connections
 from workers.database import Database
 from workers.key_ring import KeyRing
 from workers.logbook import Logbook
+from workers.plain import mask_also
 from workers.redaction import secrets_of
 from workers.scripting import Scripts
-from workers.settings import Settings
+from workers.settings import Settings, split_names
 from workers.tasks.email.rendering import Renderer
 
 # aiohttp_jinja2 keeps what its context processors say under a text; aiohttp would rather have a key there.
@@ -41,6 +42,7 @@ WEB = Path(__file__).parent.parent / "web"
 def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
     """The whole service over the connections that are set, or over those given."""
     app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
+    mask_also(split_names(settings.mask))
     app[SETTINGS] = settings
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[KEY_RING] = KeyRing(settings)

@@ -105,7 +105,9 @@ async def test_a_schedule_is_edited_run_now_and_switched_off(
     assert "Switch on" in text
     assert (await client.post("/api/v1/schedules/nope/run")).status == 404
     audit = (await (await client.get("/api/v1/audit")).json())["items"]
-    assert [entry["to"] for entry in audit] == [{"enabled": False}, {"cron": "30 4 * * 1", "jitter_s": 60}]
+    changes = [{"enabled": False}, None, {"cron": "30 4 * * 1", "jitter_s": 60}]
+    assert [entry["to"] for entry in audit] == changes
+    assert audit[1]["what"] == "run schedule daily now"
     await start_worker([ok], schedules=[daily])
     assert (await read_schedules(pool))[0].cron == "30 4 * * 1", "a worker's start does not undo it"
 

@@ -22,7 +22,7 @@ from workers.failures import describe_failure
 from workers.job import Failure
 from workers.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from workers.overrides import Override
-from workers.plain import MASK, is_secret
+from workers.plain import LAST_MS, MASK, is_secret
 from workers.redaction import secrets_in
 from workers.running import ATTEMPT
 
@@ -93,22 +93,32 @@ class Attempt:
         """The function to run. Raises what arq would put into the result of a job that cannot start."""
         if self.claim.payload is None:
             raise JobExecutionFailed("job expired")
-        self.task, self.args, self.kwargs, wished_try, self.enqueued_ms = deserialize_job_raw(
-            self.claim.payload, deserializer=self.worker.job_deserializer
-        )
+        wished_try = self._decode(self.claim.payload)
         if self.claim.aborted:
             raise Aborted
         self.override = self.worker.overrides.find(self.task, self.claim.queue)
         function = self.worker.functions.get(self.task)
         if function is None:
             raise JobExecutionFailed(f"function {self.task!r} not found")
-        self.number = max(self.number, wished_try or 0)
+        self.number = max(self.number, wished_try)
         tries = self._tries(function)
         if self.number > tries:
             if self.claim.lost not in ("-", "0"):
                 raise WorkerLost(f"its worker died while it ran, {self.claim.lost} times; it is not run again")
             raise JobExecutionFailed(f"max {tries} retries exceeded")
         return function
+
+    def _decode(self, payload: bytes) -> int:
+        """Take over what arq's bytes say; the attempt they wish for. Raises DeserializationError for another layout."""
+        task, args, kwargs, wished_try, enqueued_ms = deserialize_job_raw(
+            payload, deserializer=self.worker.job_deserializer
+        )
+        is_call = isinstance(task, str) and isinstance(args, tuple | list) and isinstance(kwargs, dict)
+        is_timed = isinstance(enqueued_ms, int) and 0 <= enqueued_ms <= LAST_MS and isinstance(wished_try, int | None)
+        if not (is_call and is_timed):
+            raise DeserializationError from ValueError("they hold something else than a job of arq's")
+        self.task, self.args, self.kwargs, self.enqueued_ms = task, tuple(args), kwargs, enqueued_ms
+        return wished_try or 0
 
     def set_timer(self, task: asyncio.Task[Any]) -> None:
         """Start the clock of a job that runs in `task`, as of the moment it began."""

@@ -3,14 +3,15 @@
 from typing import Any
 
 from workers.errors import InvalidInput
-from workers.pickled import Opaque, read_pickle
+from workers.pickled import Opaque
 from workers.plain import MASK
+from workers.serialization import look_into
 
 
 def original_arguments(payload: bytes | None) -> tuple[list[Any], dict[str, Any]]:
     """A job's arguments with their secrets, to be enqueued again. Raises InvalidInput when they cannot be read."""
     try:
-        data = read_pickle(payload or b"")
+        data = look_into(payload or b"")
         return list(data["a"]), dict(data["k"])
     except Exception as error:  # the bytes are anyone's
         raise InvalidInput(

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from workers.keys import queue_name
-from workers.pickled import read_pickle
-from workers.plain import as_json, iso
+from workers.plain import as_json, iso, to_moment
+from workers.serialization import look_into
 
 State = Literal["scheduled", "queued", "processing", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("processing", "queued", "scheduled", "failed", "succeeded", "cancelled")
@@ -82,7 +82,7 @@ def read_arguments(payload: bytes | None) -> Arguments:
     if not payload:
         return Arguments(problem="the arguments are no longer kept")
     try:
-        data = read_pickle(payload)
+        data = look_into(payload)
         args, kwargs = as_json(list(data["a"])), as_json(dict(data["k"]))
         return Arguments(str(data["f"]), args, kwargs, int(data["et"]))
     except Exception as error:  # the bytes are anyone's: whatever is wrong with them is said, not raised
@@ -249,7 +249,7 @@ def timeline(job: Job, failures: list[Failure], retries: list[int]) -> list[dict
 
 
 def _number(text: str | None) -> int | None:
-    return int(float(text)) if text else None
+    return to_moment(text) if text else None
 
 
 def _iso(ms: int | None) -> str | None:

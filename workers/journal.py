@@ -19,7 +19,9 @@ from workers.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetr
 from workers.job import Failure
 from workers.keys import KEYS
 from workers.line import Command, Line
+from workers.plain import to_moment
 from workers.scripting import Scripts
+from workers.serialization import serializer_named
 from workers.settings import Settings
 
 LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it ran this job"
@@ -80,6 +82,7 @@ class Journal:
         self.redis = redis
         self.settings = settings
         self.scripts = Scripts(redis, settings, line)
+        self._serializer = serializer_named(settings.serializer)
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
         """Enqueue all of `jobs` or none; the ids, in order.
@@ -96,14 +99,15 @@ class Journal:
             return False
         return True
 
-    @staticmethod
-    def prepare(jobs: Sequence[NewJob]) -> list[str | bytes | int]:
+    def prepare(self, jobs: Sequence[NewJob]) -> list[str | bytes | int]:
         """What the server is sent for `jobs`. Raises arq's SerializationError for arguments that do not pickle."""
         enqueued_ms = timestamp_ms()
         flat: list[str | bytes | int] = []
         for job in jobs:
             job_id = job.id or os.urandom(16).hex()
-            payload = serialize_job(job.task, tuple(job.args), job.kwargs or {}, None, enqueued_ms)
+            payload = serialize_job(
+                job.task, tuple(job.args), job.kwargs or {}, None, enqueued_ms, serializer=self._serializer
+            )
             flat += (job_id, job.queue, job.task, payload, job.delay_ms, job.expires_ms)
         return flat
 
@@ -134,7 +138,7 @@ class Journal:
         left, token, *flat = await self.scripts.run("claim", worker, slots, lease_ms, int(honours_abort), *turns)
         token = _text(token)
         claims = [
-            Claim(_text(job_id), _text(queue), payload, attempt, token, int(float(score)), aborted == 1, _text(lost))
+            Claim(_text(job_id), _text(queue), payload, attempt, token, to_moment(score), aborted == 1, _text(lost))
             for job_id, queue, payload, attempt, score, aborted, lost in zip(*[iter(flat)] * 7, strict=True)
         ]
         return claims, left == 1
@@ -235,7 +239,19 @@ class Journal:
         at_ms = timestamp_ms()
         created_ms = created_ms or at_ms
         result = serialize_result(
-            task, (), {}, 0, at_ms, False, CancelledError(), at_ms, at_ms, f"{job_id}:{task}", queue, job_id
+            task,
+            (),
+            {},
+            0,
+            at_ms,
+            False,
+            CancelledError(),
+            at_ms,
+            at_ms,
+            f"{job_id}:{task}",
+            queue,
+            job_id,
+            serializer=self._serializer,
         )
         answer = await self.scripts.run("cancel", "", job_id, "", task, created_ms, result or b"", 3_600_000, 0, queue)
         if not answer:

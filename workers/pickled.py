@@ -86,3 +86,32 @@ def read_pickle(raw: bytes) -> Any:
         return _Reader(io.BytesIO(raw)).load()
     except Exception as error:  # hostile bytes may raise anything at all
         raise ValueError(f"not a pickle that can be shown: {type(error).__name__}: {error}") from error
+
+
+# A tuple is hashed by hashing what is in it, in C: more of these opcodes in one pickle might nest too deep for a stack.
+MOST_TUPLES = 64 * 1024
+_TUPLE_OPCODES = (pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.TUPLE)
+
+
+class _StrictReader(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        plain = _PLAIN.get((module, name))
+        if plain is None:
+            raise pickle.UnpicklingError(f"it holds a {module}.{name}, and only plain values are read")
+        return plain
+
+    def persistent_load(self, pid: object) -> Any:
+        raise pickle.UnpicklingError("persistent ids are not read")
+
+
+def read_plain_pickle(raw: bytes) -> Any:
+    """The value in `raw`, which holds nothing but plain values: what is meant to be worked with, not only shown.
+
+    Raises ValueError for anything else.
+    """
+    if len(raw) > LARGEST_BYTES and sum(raw.count(opcode) for opcode in _TUPLE_OPCODES) > MOST_TUPLES:
+        raise ValueError(f"{len(raw)} bytes of pickle may nest too deep to be read")
+    try:
+        return _StrictReader(io.BytesIO(raw)).load()
+    except Exception as error:  # hostile bytes may raise anything at all
+        raise ValueError(f"not a pickle of plain values: {type(error).__name__}: {error}") from error

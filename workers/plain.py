@@ -5,6 +5,8 @@ import decimal
 import math
 import re
 import uuid
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
 from typing import Any
 
 MASK = "••••••"
@@ -17,14 +19,34 @@ _SECRET = re.compile(
 )
 
 
+_also: tuple[str, ...] = ()
+
+
+def mask_also(patterns: Sequence[str]) -> None:
+    """Names whose values are not shown either, in this process, from now on; `*` stands for anything."""
+    global _also
+    _also = tuple(pattern.lower() for pattern in patterns)
+
+
 def is_secret(name: object) -> bool:
     """Whether a value under this name is never shown."""
-    return isinstance(name, str) and _SECRET.search(name) is not None
+    if not isinstance(name, str):
+        return False
+    return _SECRET.search(name) is not None or any(fnmatchcase(name.lower(), pattern) for pattern in _also)
+
+
+LAST_MS = 253_402_300_799_000  # the end of the year 9999, behind which Python has no dates
+
+
+def to_moment(score: str | bytes | float) -> int:
+    """A place in a queue as milliseconds since the epoch; one beyond all time is the first or the last there is."""
+    number = float(score)
+    return int(min(max(number, 0.0), LAST_MS)) if number == number else 0
 
 
 def iso(ms: float) -> str:
     """Milliseconds since the epoch as ISO 8601 in UTC with milliseconds."""
-    moment = datetime.datetime.fromtimestamp(ms / 1000, tz=datetime.UTC)
+    moment = datetime.datetime.fromtimestamp(to_moment(ms) / 1000, tz=datetime.UTC)
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -27,9 +27,10 @@ from workers.job import (
 from workers.keys import KEYS, queue_name
 from workers.overview import Overview, QueueFigures
 from workers.page_cursors import read_cursor, write_cursor
-from workers.pickled import LARGEST_BYTES, read_pickle
-from workers.plain import as_json
+from workers.pickled import LARGEST_BYTES
+from workers.plain import as_json, to_moment
 from workers.scripting import Scripts
+from workers.serialization import look_into
 from workers.settings import Settings
 
 ACTIVE_ROWS = 10
@@ -66,7 +67,7 @@ class Reader:
                         later,
                         served.get(key.decode(), 0),
                         paused == 1,
-                        int(float(oldest)) if oldest else None,
+                        to_moment(oldest) if oldest else None,
                     )
                     for key, running, waiting, later, paused, oldest in queues
                 ),
@@ -316,7 +317,7 @@ def _read_result(raw: bytes | None) -> dict[str, Any] | None:
     if raw is None:
         return None
     try:
-        data = read_pickle(raw)
+        data = look_into(raw)
         return {"s": bool(data["s"]), "r": data["r"], "t": int(data["t"]), "st": int(data["st"]),
                 "ft": int(data["ft"]), "q": str(data["q"])}  # fmt: skip
     except Exception:  # bytes of another serializer: the job is shown without its result

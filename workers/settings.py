@@ -81,6 +81,13 @@ class Settings(BaseSettings):
     queue_limits: str = Field(
         "", description="Jobs of a queue that may run at once, over all workers: emails=5,bulk=2."
     )
+    mask: str = Field(
+        "",
+        description="Names of arguments that are masked besides password, token, code and such: iban,card_*.",
+    )
+    serializer: Literal["pickle", "json"] = Field(
+        "pickle", description="What writes jobs: pickle, as arq does; json: no pickle is written or read by a worker."
+    )
     max_jobs: int = Field(20, ge=1, le=10_000, description="Jobs the bundled worker runs at a time.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged; INFO is two lines a job, as arq writes them."

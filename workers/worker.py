@@ -31,12 +31,13 @@ from workers.liveness import BEAT_S, Heartbeat, memory_bytes
 from workers.logbook import Logbook, job_log
 from workers.notices import allow_notifications, hear
 from workers.overrides import Overrides, read_overrides
-from workers.plain import iso
+from workers.plain import iso, mask_also
 from workers.progress import Progress
 from workers.redaction import secrets_of
 from workers.schedules import PeriodicJob, ensure_schedules, fire_due
 from workers.scripting import Scripts
-from workers.settings import Settings
+from workers.serialization import write_json
+from workers.settings import Settings, split_names
 from workers.task import Task
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class Worker(arq.Worker):
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
         self.secrets = secrets_of(settings)
+        mask_also(split_names(settings.mask))
         self._started_ms = timestamp_ms()
         self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
@@ -409,7 +411,7 @@ class Worker(arq.Worker):
 
     def tasks_to_announce(self) -> dict[str, dict[str, Any]]:
         """What those that enqueue by name have to know of each task."""
-        serializer = "pickle" if self.job_serializer is None else "custom"
+        serializer = "pickle" if self.job_serializer in (None, write_json) else "custom"
         return {
             name: {"queue": f.queue if isinstance(f, Task) else self.queue_name, "serializer": serializer}
             for name, f in self.functions.items()

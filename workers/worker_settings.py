@@ -8,6 +8,7 @@ from arq.worker import get_kwargs
 from workers.connections.addresses import arq_settings
 from workers.connections.named import open_databases
 from workers.lanes import parse_lanes, parse_limits
+from workers.serialization import read_json, write_json
 from workers.settings import Settings
 from workers.worker import Worker
 
@@ -23,6 +24,8 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
     if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
         kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
+    if settings.serializer == "json":
+        kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
     databases = open_databases(settings)
     lanes = parse_lanes(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())

@@ -11,16 +11,29 @@ if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 local room, limited = {}, call('EXISTS', KEY.limits) == 1
 local has_paused = call('EXISTS', KEY.paused) == 1
 
--- The task's name out of arq's own pickle, {'t': .., 'f': name, ..}, for a job that has no record yet. Protocol 4 and up
+-- The task's name out of arq's own bytes, {'t': .., 'f': name, ..}, for a job that has no record yet. Protocol 4 and up
 -- write 'f' and the name as SHORT_BINUNICODE, each followed by MEMOIZE. Other serializers: unknown.
 local function pickled_task(payload)
   local _, at = string.find(payload or '', '\140\1f\148\140', 1, true)
-  if not at or at > 64 then return '' end
+  if not at or at > 64 then
+    -- Or JSON as serialization.py writes it; a name with an escape in it is read when the job is.
+    return string.match(payload or '', '^{"t":%w*,"f":"([^"\\]*)"') or ''
+  end
   return string.sub(payload, at + 2, at + 1 + string.byte(payload, at + 1))
 end
 
 -- Out of the due range until the end of the lease; without a "zadd" notification (see put_due).
-local function hold(queue, id, score) call('ZINCRBY', queue, now + lease_ms - score, id) end
+-- A score beyond all time (anybody may write one, -inf too) cannot be counted up to a moment.
+local function hold(queue, id, score)
+  if tonumber(score) > -2 ^ 50 then
+    call('ZINCRBY', queue, now + lease_ms - score, id)
+  else
+    call('ZADD', queue, now + lease_ms, id)
+  end
+end
+
+-- For how long a job of this score was due, ten years at most.
+local function waited(score) return math.min(math.max(now - score, 0), 315360000000) end
 
 -- A running job whose score came due while its worker lives (a blocked event loop) stays with that worker; that of a
 -- dead worker waits for the rescue, which writes down what happened.
@@ -107,8 +120,8 @@ local function take(queue, wanted)
     call('MSET', unpack(touched))
     remove(busy)
     for score, number in pairs(waits) do
-      tally('waited' .. bucket(now - score) .. ' ' .. queue, number)
-      tally('ms_waited ' .. queue, math.max(now - score, 0) * number)
+      tally('waited' .. bucket(waited(score)) .. ' ' .. queue, number)
+      tally('ms_waited ' .. queue, math.floor(waited(score)) * number)
     end
     slots = slots - #taken / 2
     if room[queue] then room[queue] = room[queue] - #taken / 2 end

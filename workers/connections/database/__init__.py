@@ -7,6 +7,7 @@ from workers.connections.database.pool import Pool
 from workers.connections.database.reader import DatabaseReader
 from workers.connections.database.stream import DatabaseStream
 from workers.database import shown
+from workers.serialization import serializer_named
 from workers.settings import Settings
 
 
@@ -21,7 +22,7 @@ class DatabaseConnection:
         self.pool = Pool(name, url)
         self.address = shown(self.pool.url)
         self.reader = DatabaseReader(self.pool, name, settings.keep_failed)
-        self.journal = DatabaseJournal(self.pool, settings.queue_names())
+        self.journal = DatabaseJournal(self.pool, settings.queue_names(), serializer_named(settings.serializer))
         self.stream = DatabaseStream(self.pool)
 
     async def ping(self) -> str:

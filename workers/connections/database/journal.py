@@ -1,7 +1,8 @@
 """The transitions of jobs in PostgreSQL, but for those of a run: PgQueuer's worker makes them (see `runner.py`)."""
 
+import pickle
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,8 +23,9 @@ from workers.keys import queue_name
 class DatabaseJournal:
     """What can be done to jobs, each in one statement."""
 
-    def __init__(self, pool: Pool, queues: Sequence[str]) -> None:
+    def __init__(self, pool: Pool, queues: Sequence[str], serializer: Callable[[Any], bytes] = pickle.dumps) -> None:
         self._pool = pool
+        self._serializer = serializer
         lanes = [name.partition("=")[0] for name in queues]
         # PgQueuer takes the highest priority first: the lanes in the order in which workers take from them.
         self._priorities = {lane: len(lanes) - place for place, lane in enumerate(lanes)}
@@ -117,7 +119,7 @@ class DatabaseJournal:
             queries: Queries = pgqueuer_queries(driver)
             numbers = await queries.enqueue(
                 [queue_name(job.queue) for job in jobs],
-                [serialize_job(job.task, tuple(job.args), job.kwargs or {}, None, now) for job in jobs],
+                [self._serialized(job, now) for job in jobs],
                 [self._priorities.get(queue_name(job.queue), 0) for job in jobs],
                 [timedelta(milliseconds=job.delay_ms) for job in jobs],
                 [job.id for job in jobs],
@@ -126,6 +128,9 @@ class DatabaseJournal:
         except DuplicateJobError as error:
             raise JobExists(chosen) from error
         return [job.id or str(number) for job, number in zip(jobs, numbers, strict=True)]
+
+    def _serialized(self, job: NewJob, now_ms: int) -> bytes:
+        return serialize_job(job.task, tuple(job.args), job.kwargs or {}, None, now_ms, serializer=self._serializer)
 
 
 def _headers(job: NewJob) -> dict[str, str]:

@@ -17,9 +17,9 @@ from workers.job import STATES, Failure, Job, State, timeline, whole_json
 from workers.keys import queue_name
 from workers.overview import Overview, QueueFigures
 from workers.page_cursors import read_cursor, write_cursor
-from workers.pickled import read_pickle
 from workers.plain import as_json, iso
 from workers.scripting import LINES_OF_A_JOB
+from workers.serialization import look_into
 
 BATCH = 200
 MOST_LOOKED_AT = 5_000
@@ -222,7 +222,7 @@ def _returned(result: bytes | None) -> Any:
     if not result:
         return None
     try:
-        return as_json(read_pickle(result)["r"])
+        return as_json(look_into(result)["r"])
     except Exception:  # bytes of another serializer: the job is shown without its result
         return None
 

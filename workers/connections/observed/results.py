@@ -8,8 +8,9 @@ from arq.utils import timestamp_ms
 
 from workers.groups import SPARK_STEP_MS, SPARK_STEPS
 from workers.job import Arguments, Failure, read_arguments
-from workers.pickled import Opaque, read_pickle
+from workers.pickled import Opaque
 from workers.plain import as_json, iso
+from workers.serialization import look_into
 
 NO_TRACE = "arq keeps no stack trace. Run the job's worker with `arqlight worker` to have it kept."
 
@@ -41,7 +42,7 @@ def read_result(raw: bytes | None) -> Result | None:
     if raw is None:
         return None
     try:
-        data = read_pickle(raw)
+        data = look_into(raw)
         success, returned = bool(data["s"]), data["r"]
         error, message = ("", "") if success else _error_of(returned)
         return Result(
