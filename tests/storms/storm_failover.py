@@ -11,9 +11,9 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
+from tests.storms.conftest import Say
 from tests.storms.sentinels import Replicated
-from tests.storms.storm_drain import APPLICATION, Say, quietly, runs
-from tests.storms.storm_drain import say as say
+from tests.storms.storm_drain import APPLICATION, quietly, runs
 from tests.waiting import eventually
 from workers.client import Client
 from workers.settings import load_settings
@@ -70,8 +70,9 @@ async def test_a_failover_loses_no_job_but_what_replication_had_not_carried_over
     twice = sum(ran.values()) - len(ran)
     last_s = max((killed_at - acknowledged[job_id] for job_id in lost), default=0.0)
     say(
-        f"failover: {len(acknowledged):,} jobs acknowledged, {refused} refused meanwhile, {len(lost)} lost "
-        f"(all within {last_s * 1000:.0f} ms before the kill; at most 1 s may be), {twice} ran twice"
+        "failover by sentinels",
+        f"{len(acknowledged):,} jobs acknowledged, {refused} refused meanwhile, {len(lost)} lost "
+        f"(all within {last_s * 1000:.0f} ms before the kill; at most 1 s may be), {twice} ran twice",
     )
     assert killed_at
     # Asynchronous replication may lose what was acknowledged within min-replicas-max-lag before the primary died.
