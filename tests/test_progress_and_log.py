@@ -193,3 +193,18 @@ async def test_a_wrong_query_of_the_log_is_refused_with_the_field(client: Client
     problem = await answer.json()
     assert answer.status == 400
     assert problem["detail"]
+
+
+async def test_a_jobs_log_goes_with_the_job(pool: ArqRedis, settings: Settings, start_worker: StartWorker) -> None:
+    async def talks(ctx: dict[str, Any]) -> None:
+        ctx["log"].info("here")
+
+    await start_worker([talks], settings=settings.model_copy(update={"keep_succeeded": 3}))
+    for number in range(20):
+        await pool.enqueue_job("talks", _job_id=f"talks-{number}")
+
+    async def is_bounded() -> bool:
+        left = await pool.keys("arqlight:log:*")
+        return await pool.zcard("arq:queue") == 0 and len(left) == 3
+
+    await eventually(is_bounded)

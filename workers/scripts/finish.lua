@@ -59,6 +59,7 @@ if over > 0 then
   local oldest, trimmed, others = call('ZPOPMIN', KEY.succeeded, over), {}, {}
   for i = 1, #oldest, 2 do trimmed[#trimmed + 1] = oldest[i] end
   for n, text in ipairs(call('HMGET', KEY.lines, unpack(trimmed))) do
+    others[#others + 1] = KEY.log .. trimmed[n]
     if text and not string.find(text, '^%S+ %S+ %S+ %- ') then
       others[#others + 1], others[#others + 2] = KEY.job .. trimmed[n], KEY.history .. trimmed[n]
     end

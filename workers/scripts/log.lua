@@ -4,7 +4,8 @@ for i = 1, #ARGV, 7 do
   local id = ARGV[i]
   call('XADD', KEY.logs, '*', 'job', id, 'task', ARGV[i + 1], 'level', ARGV[i + 2], 'logger', ARGV[i + 3], 'message',
     ARGV[i + 4], 'worker', ARGV[i + 5])
-  if id ~= '' then
+  -- Lines come in groups, a moment late: a job that is forgotten by then gets no log of its own any more.
+  if id ~= '' and call('HEXISTS', KEY.lines, id) + call('EXISTS', KEY.job .. id) > 0 then
     call('RPUSH', KEY.log .. id, ARGV[i + 6])
     call('LTRIM', KEY.log .. id, -LIMIT.log, -1)
     call('EXPIRE', KEY.log .. id, 604800)
