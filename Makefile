@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8080
 export PORT
 
-.PHONY: up demo test check storm bench format programs clean
+.PHONY: up demo test check storm fuzz bench format programs clean
 
 up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
 	@exec $(BIN)/arqlight up $(ARGS)
@@ -16,8 +16,11 @@ demo: .venv/.ready ## the same, with mail and webhooks that come and go
 test: .venv/.ready programs ## every test, in a real browser and behind a real proxy too
 	$(BIN)/pytest
 
-storm: .venv/.ready ## faults under full load, a few minutes
-	$(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py
+storm: .venv/.ready ## faults under full load, with a table at the end; 5 minutes
+	ARQLIGHT_MODEL_EXAMPLES=300 $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/test_journal_model.py
+
+fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 3 minutes
+	$(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py
 
 bench: .venv/.ready ## us beside the peers; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
 	@$(BIN)/uv sync --quiet --locked --inexact --group bench

@@ -199,7 +199,7 @@ async def test_a_jobs_log_goes_with_the_job(pool: ArqRedis, settings: Settings, 
     async def talks(ctx: dict[str, Any]) -> None:
         ctx["log"].info("here")
 
-    await start_worker([talks], settings=settings.model_copy(update={"keep_succeeded": 3}))
+    await start_worker([func(talks, name="talks")], settings=settings.model_copy(update={"keep_succeeded": 3}))
     for number in range(20):
         await pool.enqueue_job("talks", _job_id=f"talks-{number}")
 
