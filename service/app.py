@@ -16,6 +16,7 @@ from service.access.access import ACCESS, Access
 from service.access.roles import check_routes
 from service.access.watch import keep_watch
 from service.alerts import keep_alerts
+from service.documents import asyncapi, openapi
 from service.feed import Feed
 from service.guard import guard, set_security_headers
 from service.operations import Operations
@@ -71,7 +72,10 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.add_routes(families.ROUTES)
     app.add_routes(feed_routes.routes)
     app.add_routes(pages.ROUTES)
+    app.add_routes(openapi.routes)
+    app.add_routes(asyncapi.routes)
     app.router.add_static("/static", WEB / "static")
+    app[openapi.DOCUMENT] = openapi.describe(app)
     check_routes(app)
     return app
 

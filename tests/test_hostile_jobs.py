@@ -252,3 +252,46 @@ async def test_hostile_bodies_fail_alone_and_the_worker_goes_on(
     for path in ("/", "/failed", "/jobs", "/charts", "/queues", "/metrics", "/api/v1/charts", "/api/v1/rates"):
         assert (await client.get(path)).status == 200, path
     assert not sign.exists()
+
+
+async def test_a_job_cut_off_at_any_byte_fails_alone(pool: ArqRedis, start_worker: StartWorker) -> None:
+    whole = job_bytes("work", "x")
+    await start_worker([work], max_tries=1, max_jobs=100)
+    for length in range(1, len(whole)):
+        await put(pool, f"cut-{length}", whole[:length])
+
+    async def all_failed() -> bool:
+        return bool(await pool.zcard("arqlight:failed") == len(whole) - 1)
+
+    await eventually(all_failed)
+    assert await pool.zcard("arq:queue") == 0
+
+
+async def test_a_setting_that_stops_the_bundled_tasks_is_one_line(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    environment = os.environ | {"ARQLIGHT_LOG_LEVEL": "LOUD", "ARQLIGHT_DATA_DIR": str(tmp_path)}
+    run = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-m", "service", "worker"], env=environment, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert run.returncode == 2
+    assert run.stderr.startswith("arqlight: setting ARQLIGHT_LOG_LEVEL='LOUD'")
+    assert run.stderr.count("\n") == 1
+
+
+def test_a_pickle_that_asks_for_all_memory_is_not_read() -> None:
+    import resource
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for put in (b"r" + (500_000_000).to_bytes(4, "little"), b"p500000000\n", b"p 500000000\n"):
+        for raw in (b"\x80\x02N" + put + b".", b"\x80\x04}" + put + b"."):
+            with pytest.raises(ValueError, match=r"memo|not a pickle"):
+                look_into(raw)
+            with pytest.raises(ValueError, match=r"memo|not a pickle"):
+                read_plain(raw)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        value = {"order": ["a reader's text"] * 300, "n": list(range(300))}
+        assert read_plain(pickle.dumps(value, protocol)) == value

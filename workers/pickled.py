@@ -8,6 +8,8 @@ import datetime
 import decimal
 import io
 import pickle
+import pickletools
+import re
 import uuid
 from collections import OrderedDict
 from typing import Any
@@ -66,6 +68,25 @@ class Opaque:
         return f"<{self.name}>"
 
 
+# What may be PUT or LONG_BINPUT with a place that is larger than any pickle needs; text may look so too.
+_MAYBE_PUT = re.compile(rb"p[^\n]{4,}\n|r.{4}", re.DOTALL)
+
+
+def _refuse_memo_bomb(raw: bytes) -> None:
+    """Raise ValueError for a pickle that puts something far out into its memo.
+
+    The machine makes room for every place before it, and writes there: ten bytes can ask for 30 GB.
+    """
+    if not _MAYBE_PUT.search(raw):
+        return
+    try:
+        for opcode, argument, _ in pickletools.genops(raw):
+            if opcode.name in ("PUT", "LONG_BINPUT") and not 0 <= (argument or 0) <= len(raw):
+                raise ValueError(f"it puts something at place {argument} of its memo")
+    except Exception as error:  # hostile bytes may raise anything at all
+        raise ValueError(f"not a pickle that can be shown: {error}") from error
+
+
 class _Reader(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         plain = _PLAIN.get((module, name))
@@ -82,6 +103,7 @@ def read_pickle(raw: bytes) -> Any:
     """
     if len(raw) > LARGEST_BYTES:
         raise ValueError(f"{len(raw)} bytes are too many to show (limit {LARGEST_BYTES})")
+    _refuse_memo_bomb(raw)
     try:
         return _Reader(io.BytesIO(raw)).load()
     except Exception as error:  # hostile bytes may raise anything at all
@@ -111,6 +133,7 @@ def read_plain_pickle(raw: bytes) -> Any:
     """
     if len(raw) > LARGEST_BYTES and sum(raw.count(opcode) for opcode in _TUPLE_OPCODES) > MOST_TUPLES:
         raise ValueError(f"{len(raw)} bytes of pickle may nest too deep to be read")
+    _refuse_memo_bomb(raw)
     try:
         return _StrictReader(io.BytesIO(raw)).load()
     except Exception as error:  # hostile bytes may raise anything at all

@@ -22,7 +22,10 @@ class SyncRequest(Strict):
 @needs(Role.VIEWER)
 async def sync_runs(request: web.Request) -> web.Response:
     """The newest runs with their reports."""
-    runs = await list_runs(request.app[DATABASE], request.query.get("marketplace"))
+    marketplace = request.query.get("marketplace")
+    if marketplace is not None:
+        _check(marketplace)
+    runs = await list_runs(request.app[DATABASE], marketplace)
     return web.json_response({"items": runs})
 
 
@@ -31,6 +34,10 @@ async def sync_runs(request: web.Request) -> web.Response:
 async def sync_now(request: web.Request) -> web.Response:
     """Sync a marketplace now: 202 with the job's id."""
     marketplace = (await parse_input(request, SyncRequest)).marketplace
+    _check(marketplace)
+    return done(request, {"id": await enqueue(request, sync_sales, marketplace=marketplace)}, "/sync", 202)
+
+
+def _check(marketplace: str) -> None:
     if marketplace not in MARKETPLACES:
         raise InvalidInput("marketplace", f"no marketplace {marketplace[:50]!r}; there are {', '.join(MARKETPLACES)}")
-    return done(request, {"id": await enqueue(request, sync_sales, marketplace=marketplace)}, "/sync", 202)

@@ -25,9 +25,9 @@ async def fails(ctx: dict[str, Any], text: str, hour: int, n: int) -> None:
 
 
 class WorkerSettings:
-    """Results are kept for a moment, as an application would."""
+    """No results: how many are kept at a moment would be all that changes."""
 
     functions: ClassVar[list[Any]] = [ok, talks, again, fails]
     max_jobs = 50
     max_tries = 3
-    keep_result = 1
+    keep_result = 0

@@ -19,7 +19,8 @@ local function pickled_task(payload)
     -- Or JSON as serialization.py writes it; a name with an escape in it is read when the job is.
     return string.match(payload or '', '^{"t":%w*,"f":"([^"\\]*)"') or ''
   end
-  return string.sub(payload, at + 2, at + 1 + string.byte(payload, at + 1))
+  local size = string.byte(payload, at + 1) -- nil where the bytes were cut off just here
+  return size and string.sub(payload, at + 2, at + 1 + size) or ''
 end
 
 -- Out of the due range until the end of the lease; without a "zadd" notification (see put_due).
