@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 import os
 import socket
 import sys
@@ -23,7 +22,9 @@ from service.guard import refuse_open_service
 from service.problems import Problem
 from workers.connections.reasons import reason_of
 from workers.errors import ArqlightError, ServerUnreachable, SettingsError, Unusable
+from workers.log_output import log_to_stderr
 from workers.settings import Settings, load_settings, split_names
+from workers.tracing import switch_on
 from workers.worker import VERSION
 from workers.worker_settings import create_worker
 
@@ -83,7 +84,8 @@ def server(exit_with_parent: bool) -> None:
     refuse_open_service(settings)
     if exit_with_parent:
         watch_parent()
-    _log(settings)
+    log_to_stderr(settings)
+    switch_on(settings, "arqlight-service")
     asyncio.run(serve(create_app(settings), settings, announce=click.echo))
 
 
@@ -106,7 +108,7 @@ def worker(worker_settings: str, queues: str | None, burst: bool, processes: int
 
         if exit_with_parent:
             watch_parent()
-        _log(load_settings())
+        log_to_stderr(load_settings())
         given = [*(["--queues", queues] if queues else []), *(["--burst"] if burst else [])]
         sys.exit(asyncio.run(Supervisor(["worker", worker_settings, *given], processes).run()))
     sys.path.append(os.getcwd())  # as the arq command does
@@ -117,8 +119,9 @@ def worker(worker_settings: str, queues: str | None, burst: bool, processes: int
         raise click.UsageError(f"worker settings {worker_settings!r} cannot be imported: {error}") from error
     if exit_with_parent:
         watch_parent()
-    _log(settings)
+    log_to_stderr(settings)
     asyncio.set_event_loop(asyncio.new_event_loop())
+    switch_on(settings, "arqlight-worker")
     overrides = {"burst": True} if burst else {}
     create_worker(settings_class, settings, queues=split_names(queues or ""), **overrides).run()
 
@@ -261,10 +264,6 @@ def public_key() -> None:
 cli.add_command(user)
 cli.add_command(token)
 cli.add_command(doctor)
-
-
-def _log(settings: Settings) -> None:
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(name)s %(message)s", datefmt="%H:%M:%S")
 
 
 def main() -> None:

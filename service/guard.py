@@ -18,6 +18,7 @@ from service.requests import CSRF_FIELD, read_form
 from workers.errors import SettingsError
 from workers.overrides import note
 from workers.settings import Settings, split_names
+from workers.tracing import request_span
 
 logger = logging.getLogger("arqlight.access")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -98,7 +99,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             await _check_csrf(request, identity)
         request[IDENTITY] = sent[IDENTITY] = identity
     try:
-        response = await handler(request)
+        with request_span(request.method, _route_of(request), request.headers):
+            response = await handler(request)
     except web.HTTPSeeOther:
         await _note(request, need)
         raise
@@ -117,6 +119,11 @@ async def _note(request: web.Request, need: Need) -> None:
             await note(home_of(request.app).redis, actor(request), what, None, None)
         except (RedisError, OSError) as error:  # it is done all the same: the answer must not say otherwise
             logger.error("%s: %s; the audit list does not have it: %s", actor(request), what, error)
+
+
+def _route_of(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "?"
 
 
 def _check_host(request: web.Request, access: Access, need: Need) -> None:

@@ -1,6 +1,7 @@
 """E-mail templates and sending, against a real SMTP server and PostgreSQL."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -240,3 +241,32 @@ async def test_the_pool_signs_in_and_a_wrong_password_is_tried_again_and_never_s
         assert "wrong-horse" not in f"{refused.value} {refused.value.__cause__}"
     finally:
         server.stop()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "{{ '{0.__class__.__init__.__globals__}'.format(cycler) }}",  # CVE-2016-10745
+        "{{ '{a.__class__}'.format_map({'a': 1}) }}",  # CVE-2019-10906
+        "{% set f = '{0.__class__}'.format %}{{ f(1) }}",  # CVE-2024-56326
+        "{{ ('{0.__class__}'|attr('format'))(1) }}",  # CVE-2025-27516
+        "{{ ['{0.__class__}']|map('format', 1)|list }}",
+        "{{ ('{0.__cl' ~ 'ass__}').format(1) }}",
+        "{{ lipsum.__globals__['os'] }}",
+        "{{ self.__init__.__globals__ }}",
+        "{{ self._TemplateReference__context }}",
+        "{{ (1)|attr('__class__') }}",
+        "{{ ''['__class__'] }}",
+        "{{ [].append.__self__.__class__ }}",
+        "{{ namespace.__init__.__globals__ }}",
+        "{{ dict.mro() }}",
+        "{{ name.__class__.__base__ }}",
+        "{% set x = namespace() %}{% set x.__class__ = 1 %}{{ x.__class__ }}",
+    ],
+)
+async def test_no_published_way_out_of_the_sandbox_leads_out(renderer: Renderer, source: str) -> None:
+    try:
+        text = (await renderer.render({**PARTS, "text": source}, {"name": "Ada"})).text
+    except InvalidInput:
+        return
+    assert not re.search(r"class|module|function|globals|object at|builtin", text.replace("__class__", "")), text

@@ -15,7 +15,7 @@ from workers.database import Database
 from workers.errors import NotYet
 from workers.settings import load_settings
 from workers.tables import sales
-from workers.tasks.sync.marketplace import TokenMissing, TokenRefused, UnexpectedAnswer
+from workers.tasks.sync.marketplace import MarketplaceTrouble, TokenMissing, TokenRefused, UnexpectedAnswer
 from workers.tasks.sync.syncing import UnknownMarketplace, list_runs, sync_sales
 
 Sync = Callable[..., Awaitable[dict[str, Any]]]
@@ -139,3 +139,18 @@ def test_a_token_with_a_newline_is_refused_at_the_start_and_not_shown(token: str
     with pytest.raises(Exception, match=r"ARQLIGHT_ENVATO_TOKEN: it (begins or ends|holds)") as refused:
         load_settings(envato_token=token)
     assert "secret" not in str(refused.value)
+
+
+async def test_an_answer_that_unpacks_to_more_than_any_page_is_refused(sync: Sync, market: Marketplaces) -> None:
+    import gzip
+
+    bomb = gzip.compress(b'["' + b"x" * 100_000_000 + b'"]', 1)
+    market.refusals = [web.Response(body=bomb, headers={"Content-Encoding": "gzip"})]
+    with pytest.raises(UnexpectedAnswer, match="more than 16,777,216 bytes at once"):
+        await sync("envato")
+
+
+async def test_an_answer_that_nests_without_end_is_trouble_of_theirs(sync: Sync, market: Marketplaces) -> None:
+    market.refusals = [web.Response(body=b"[" * 1_000_000)]
+    with pytest.raises((MarketplaceTrouble, Retry), match=r"not JSON|"):
+        await sync("envato")

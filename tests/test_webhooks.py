@@ -254,3 +254,21 @@ async def test_a_deleted_endpoint_takes_its_deliveries_along(family: Family, rec
         await endpoints.remove(ctx["database"], endpoint)
     with pytest.raises(EndpointOff):
         await deliver(ctx, endpoint)
+
+
+async def test_an_answer_that_unpacks_to_200_megabytes_is_read_for_its_first_bytes_only(
+    family: Family, receiver: Receiver
+) -> None:
+    import gzip
+    import tracemalloc
+
+    bomb = gzip.compress(bytes(200_000_000), 1)
+    ctx = await family()
+    receiver.answer = {"status": 400, "body": bomb, "headers": {"Content-Encoding": "gzip"}}
+    tracemalloc.start()
+    with pytest.raises(DeliveryRefused) as refused:
+        await deliver_webhook(ctx, receiver.url)
+    assert len(str(refused.value)) < 1_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50_000_000, "what came packed was unpacked whole"

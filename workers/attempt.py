@@ -17,6 +17,7 @@ from arq.jobs import DeserializationError, SerializationError, deserialize_job_r
 from arq.utils import args_to_string, ms_to_datetime, timestamp_ms, to_ms, truncate
 from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 
+from workers import tracing
 from workers.errors import NotYet, WorkerLost
 from workers.failures import describe_failure
 from workers.job import Failure
@@ -74,12 +75,24 @@ class Attempt:
         try:
             if self.worker.on_job_start:
                 await self.worker.on_job_start(self.context)
-            result = await self._call(self.function)
-            ending = self._succeeded(result)
+            ending = await self._traced() if tracing.is_on() else self._succeeded(await self._call(self.function))
         except (Exception, asyncio.CancelledError, SystemExit) as error:
             ending = self._ended_by(error)
         await self.hook(self.worker.on_job_end, "on_job_end")
         return ending
+
+    async def _traced(self) -> Ending:
+        """The call and its end, as a span in the trace that enqueued the job."""
+        assert self.function is not None  # noqa: S101 - it was prepared
+        about = {"arq.attempt": self.number, "messaging.destination.name": self.claim.queue}
+        async with tracing.job_span(self.worker.pool, self.claim.id, self.task, about) as span:
+            try:
+                return self._succeeded(await self._call(self.function))
+            except (Exception, asyncio.CancelledError, SystemExit) as error:
+                ending = self._ended_by(error)
+                if ending.failure is not None:
+                    tracing.note_failure(span, f"{ending.failure.error}: {ending.failure.message}")
+                return ending
 
     async def hook(self, hook: Any, name: str) -> None:
         """Run a hook that comes after the job; what it raises is logged, for the job's end is settled by then."""

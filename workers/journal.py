@@ -15,6 +15,7 @@ from arq.jobs import serialize_job, serialize_result
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
+from workers import tracing
 from workers.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from workers.job import Failure
 from workers.keys import KEYS
@@ -113,10 +114,14 @@ class Journal:
 
     async def enqueue_prepared(self, flat: list[str | bytes | int]) -> list[str]:
         """Enqueue all of what `prepare` gave or none; the ids, in order. Raises JobExists."""
-        taken = [_text(job_id) for job_id in await self.scripts.run("enqueue", *flat)]
-        if taken:
-            raise JobExists(taken)
-        return [str(job_id) for job_id in flat[::6]]
+        ids = [str(job_id) for job_id in flat[::6]]
+        with tracing.enqueue_span([str(task) for task in flat[2::6]] if tracing.is_on() else ()) as traceparent:
+            if traceparent:
+                await tracing.carry(self.redis, ids, traceparent)
+            taken = [_text(job_id) for job_id in await self.scripts.run("enqueue", *flat)]
+            if taken:
+                raise JobExists(taken)
+        return ids
 
     async def claim(
         self,

@@ -15,6 +15,7 @@ KEYS: dict[str, str] = {
     "lines": "arqlight:lines",  # hash: job that runs or succeeded -> its record, a line
     "kept": "arqlight:payload:",  # string: a failed job's raw bytes, put back by a retry
     "history": "arqlight:history:",  # list of JSON, newest first: failed attempts, retries by hand
+    "trace": "arqlight:trace:",  # string for each job that was enqueued within a trace: traceparent
     # ours: indexes
     "queues": "arqlight:queues",  # set of queue keys that were seen
     "tasks": "arqlight:tasks",  # hash: task name -> JSON, as workers announced it

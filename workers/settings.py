@@ -92,6 +92,8 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="What is logged; INFO is two lines a job, as arq writes them."
     )
+    log_format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON with job ids.")
+    traces: bool = Field(False, description="OpenTelemetry traces, to where OTEL_… say; needs arqlight[otel].")
     max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body the service accepts.")
     keep_events: int = Field(100_000, ge=100, description="Transitions the feed can replay.")
     keep_succeeded: int = Field(10_000, ge=0, description="Succeeded (and cancelled) jobs kept for a look.")

@@ -33,6 +33,9 @@ class UnexpectedAnswer(PermanentFailure):
     """The marketplace answers something that its documentation does not say."""
 
 
+LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Sale:
     """One sale, in the words of all marketplaces."""
@@ -86,6 +89,16 @@ def read_sales(entries: list[Any], read: Callable[[Any], Sale]) -> tuple[list[Sa
     return sales, refused
 
 
+async def _read_bounded(response: aiohttp.ClientResponse, name: str) -> bytes:
+    """The answer, unpacked as far as the bound: a few KB of gzip may stand for many GB."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > LARGEST_ANSWER_BYTES:
+            raise UnexpectedAnswer(f"{name} answers more than {LARGEST_ANSWER_BYTES:,} bytes at once")
+    return bytes(body)
+
+
 async def get_json(session: aiohttp.ClientSession, name: str, url: str, token: str, params: dict[str, str]) -> Any:
     """GET a page of an API with a bearer token. Raises as `Marketplace.pages`."""
     headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -105,7 +118,8 @@ async def get_json(session: aiohttp.ClientSession, name: str, url: str, token: s
             raise MarketplaceTrouble(f"{name} answers {response.status} {response.reason}")
         if response.status != 200:
             raise UnexpectedAnswer(f"{name} answers {response.status} {response.reason} at {url}")
+        body = await _read_bounded(response, name)
         try:
-            return await response.json(content_type=None)
-        except (ValueError, UnicodeDecodeError) as error:
+            return json.loads(body)
+        except (ValueError, RecursionError) as error:
             raise MarketplaceTrouble(f"{name} answers something that is not JSON: {error}") from error
