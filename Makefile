@@ -5,7 +5,7 @@ BIN := .venv/bin
 PORT ?= 8080
 export PORT
 
-.PHONY: up demo test check storm fuzz bench format programs clean
+.PHONY: up demo test check audit sbom storm fuzz bench format programs clean
 
 up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
 	@exec $(BIN)/arqlight up $(ARGS)
@@ -26,10 +26,16 @@ bench: .venv/.ready ## us beside the peers; QUICK=1 for a look in 3 minutes, PAR
 	@$(BIN)/uv sync --quiet --locked --inexact --group bench
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(PARTS)
 
-check: .venv/.ready ## style and types
+check: .venv/.ready audit ## style, types, and what we depend on
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+audit: .venv/.ready ## known vulnerabilities of what we depend on; ARQLIGHT_AUDIT=strict fails when nobody can tell
+	@$(BIN)/python -m tests.audit
+
+sbom: .venv/.ready ## what is in a release, as CycloneDX: sbom.json
+	@$(BIN)/uv export --quiet --locked --no-dev --format cyclonedx1.5 --output-file sbom.json
 
 format: .venv/.ready
 	$(BIN)/ruff check --fix .
