@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Callable
 from aiohttp import web
 from redis.exceptions import RedisError
 
-from service.parts import CONNECTIONS
+from service.parts import CONNECTIONS, SETTINGS
 from workers.connections.connection import Connection
 from workers.connections.redis import RedisConnection
 from workers.errors import ArqlightError
-from workers.keys import DEFAULT_QUEUE, is_queue_key
+from workers.keys import DEFAULT_QUEUE, KEYS, is_queue_key
 from workers.liveness import BEAT_S
 from workers.notices import allow_notifications, growing_sets, hear
 
@@ -20,9 +20,10 @@ logger = logging.getLogger("arqlight.upkeep")
 
 async def keep_up(app: web.Application) -> AsyncIterator[None]:
     """Own the tasks of this module while the application runs."""
+    keep_audit = app[SETTINGS].keep_audit
     tasks = [
         *(asyncio.create_task(find_queues(journal)) for journal in app[CONNECTIONS].of_journals),
-        *(asyncio.create_task(rescue(connection)) for connection in app[CONNECTIONS] if connection.can_write),
+        *(asyncio.create_task(rescue(each, keep_audit)) for each in app[CONNECTIONS] if each.can_write),
     ]
     yield
     for task in tasks:
@@ -66,11 +67,16 @@ async def _scan(connection: RedisConnection, grown: Callable[[bytes], None]) -> 
             await asyncio.sleep(BEAT_S)
 
 
-async def rescue(connection: Connection) -> None:
-    """Return the jobs of dead workers, so that the page tells the truth also when the last worker died."""
+async def rescue(connection: Connection, keep_audit: int) -> None:
+    """Return the jobs of dead workers, so that the page tells the truth also when the last worker died.
+
+    And hold the audit list to its bound.
+    """
     while True:
         await asyncio.sleep(BEAT_S)
         try:
             await connection.journal.rescue()
+            if isinstance(connection, RedisConnection):
+                await connection.redis.ltrim(KEYS["audit"], 0, keep_audit - 1)  # type: ignore[misc]
         except (RedisError, OSError, ArqlightError) as error:
             logger.warning("dead workers could not be looked for: %s", error)

@@ -14,8 +14,6 @@ from workers.settings import Settings
 
 _FOLDER = Path(__file__).parent / "scripts"
 _PROLOGUE = (_FOLDER / "prologue.lua").read_text()
-KEPT_FAILURES = 25
-LINES_OF_A_JOB = 500
 MOST_TOKENS = 16  # on one bell; a worker that comes away full wakes the next
 
 
@@ -25,10 +23,11 @@ def script_source(verb: str, settings: Settings) -> str:
         "events": settings.keep_events,
         "succeeded": settings.keep_succeeded,
         "failed": settings.keep_failed,
-        "history": KEPT_FAILURES,
+        "history": settings.keep_attempts,
         "tokens": MOST_TOKENS,
         "logs": settings.keep_logs,
-        "log": LINES_OF_A_JOB,
+        "log": settings.keep_job_log,
+        "audit": settings.keep_audit,
     }
     names = ", ".join(f"{name} = '{key}'" for name, key in KEYS.items())
     bounds = ", ".join(f"{name} = {bound}" for name, bound in limits.items())

@@ -13,6 +13,6 @@ async def tidy_up(ctx: dict[str, Any]) -> dict[str, int]:
     """Remove what has expired. Returns how much went, by kind."""
     return {
         "exports": await remove_expired(ctx["database"], ctx["settings"]),
-        "deliveries": await forget_deliveries(ctx["database"]),
+        "deliveries": await forget_deliveries(ctx["database"], ctx["settings"].keep_deliveries_d),
         "event_ids": await forget_event_ids(ctx["database"]),
     }

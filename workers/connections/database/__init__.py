@@ -21,7 +21,7 @@ class DatabaseConnection:
         self.name = name
         self.pool = Pool(name, url)
         self.address = shown(self.pool.url)
-        self.reader = DatabaseReader(self.pool, name, settings.keep_failed)
+        self.reader = DatabaseReader(self.pool, name, settings.keep_failed, settings.keep_job_log)
         self.journal = DatabaseJournal(self.pool, settings.queue_names(), serializer_named(settings.serializer))
         self.stream = DatabaseStream(self.pool)
 

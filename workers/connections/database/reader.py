@@ -18,7 +18,6 @@ from workers.keys import queue_name
 from workers.overview import Overview, QueueFigures
 from workers.page_cursors import read_cursor, write_cursor
 from workers.plain import as_json, iso
-from workers.scripting import LINES_OF_A_JOB
 from workers.serialization import look_into
 
 BATCH = 200
@@ -30,10 +29,11 @@ COUNTING_SHARE = 20
 class DatabaseReader:
     """Reads job state for people and programmes, who know the database as the connection `name`."""
 
-    def __init__(self, pool: Pool, name: str, keep_failed: int) -> None:
+    def __init__(self, pool: Pool, name: str, keep_failed: int, keep_job_log: int) -> None:
         self._pool = pool
         self._name = name
         self._keep_failed = keep_failed
+        self._keep_job_log = keep_job_log
         self._counted: list[Any] = []
         self._count_again = 0.0
 
@@ -162,7 +162,7 @@ class DatabaseReader:
         failures = [failure_of(each["traceback"], each["created"]) for each in history if FAILED in _told(each)]
         enqueued = [each for each in history if each["status"] == "queued" and each["traceback"] is None]
         retries = [to_ms(each["created"]) for each in enqueued[:-1]]
-        lines = [each["line"] for each in await self._pool.rows("lines", row["id"], LINES_OF_A_JOB)]
+        lines = [each["line"] for each in await self._pool.rows("lines", row["id"], self._keep_job_log)]
         return job, failures, timeline(job, failures, retries), _returned(result), lines
 
     async def job_json(self, job_id: str) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from workers.texts import check_text
 
 LONGEST_OVERLAP_S = 7 * 24 * 3600
 MOST_EVENT_TYPES = 100
-KEPT_DELIVERIES = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,13 +195,13 @@ async def find_delivery(database: Database, delivery_id: int) -> dict[str, Any]:
     async with database.begin() as connection:
         row = (await connection.execute(select(deliveries).where(deliveries.c.id == delivery_id))).first()
     if row is None:
-        raise NotFound(f"no delivery {delivery_id}; deliveries are kept for {KEPT_DELIVERIES.days} days")
+        raise NotFound(f"no delivery {delivery_id}; old ones are gone (ARQLIGHT_KEEP_DELIVERIES_D)")
     return _delivery(row) | {"body": row.body}
 
 
-async def forget_deliveries(database: Database) -> int:
+async def forget_deliveries(database: Database, keep_d: float) -> int:
     """Remove deliveries older than they are kept; how many went."""
-    old = delete(deliveries).where(deliveries.c.at < func.now() - KEPT_DELIVERIES)
+    old = delete(deliveries).where(deliveries.c.at < func.now() - timedelta(days=keep_d))
     async with database.begin() as connection:
         return int((await connection.execute(old)).rowcount)
 
