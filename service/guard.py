@@ -1,5 +1,6 @@
 """Stands before every request: the host, the site it comes from, who asks, and whether that one may."""
 
+import asyncio
 import hmac
 import ipaddress
 import logging
@@ -22,6 +23,7 @@ from workers.tracing import request_span
 
 logger = logging.getLogger("arqlight.access")
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+BODY_S = 30.0
 CSRF_HEADER = "X-CSRF-Token"
 _NOT_FOUND = Need(Role.VIEWER)
 _HEADERS = {
@@ -98,6 +100,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if changes and identity.csrf:
             await _check_csrf(request, identity)
         request[IDENTITY] = sent[IDENTITY] = identity
+    if changes and request.can_read_body:
+        await _read_in_time(request)
     try:
         with request_span(request.method, _route_of(request), request.headers):
             response = await handler(request)
@@ -119,6 +123,15 @@ async def _note(request: web.Request, need: Need) -> None:
             await note(home_of(request.app).redis, actor(request), what, None, None)
         except (RedisError, OSError) as error:  # it is done all the same: the answer must not say otherwise
             logger.error("%s: %s; the audit list does not have it: %s", actor(request), what, error)
+
+
+async def _read_in_time(request: web.Request) -> None:
+    """Bodies are small and read whole; one that trickles in would hold a handler for as long as it likes."""
+    try:
+        async with asyncio.timeout(BODY_S):
+            await request.read()
+    except TimeoutError:
+        raise Problem(408, f"the body did not come within {BODY_S:g} s; send it at once") from None
 
 
 def _route_of(request: web.Request) -> str:

@@ -14,10 +14,11 @@ routes = web.RouteTableDef()
 PREFIX = "/api/v1/"
 # What is no call with a JSON answer: the feed (AsyncAPI tells of it), a PEM file, and these documents.
 BESIDE = ("/api/v1/feed", "/api/v1/licences/public-key", "/api/v1/openapi.json", "/api/v1/asyncapi.json")
-ALWAYS = (400, 401, 403, 413, 421, 422, 429, 503)
+ALWAYS = (400, 401, 403, 408, 413, 421, 422, 429, 503)
 WORDS = {
     400: "The request cannot be read.", 401: "Nobody is known to be asking.", 403: "The role does not allow it.",
-    404: "It is not there.", 409: "Not as things stand.", 413: "The body is too large.",
+    404: "It is not there.", 408: "The body did not come in time.", 409: "Not as things stand.",
+    413: "The body is too large.",
     421: "A host name that is not ours.", 422: "A field is wrong; `field` names it.", 429: "Too many.",
     503: "A server behind the service is away.",
 }  # fmt: skip
