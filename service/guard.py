@@ -100,7 +100,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         if changes and identity.csrf:
             await _check_csrf(request, identity)
         request[IDENTITY] = sent[IDENTITY] = identity
-    if changes and request.can_read_body:
+    if changes and request.body_exists:
         await _read_in_time(request)
     try:
         with request_span(request.method, _route_of(request), request.headers):

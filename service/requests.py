@@ -157,7 +157,7 @@ async def parse_input(request: web.Request, model: type[Model]) -> Model:
             # Of a field given twice the last one counts (a checkbox comes behind its hidden "false"), but in a list.
             body[name] = [*body.get(name, []), value] if name in lists else value
     else:
-        body = await read_json(request) if request.can_read_body else {}
+        body = await read_json(request) if request.body_exists else {}
     return validate(model, body)
 
 

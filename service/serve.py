@@ -12,6 +12,7 @@ from workers.settings import Settings
 
 SHUTDOWN_S = 5.0
 KEEPALIVE_S = 75.0
+LINGERING_S = 2.0  # for the rest of a body that was refused
 
 
 class GatedSite(web.BaseSite):
@@ -48,7 +49,9 @@ async def serve(app: web.Application, settings: Settings, announce: Callable[[st
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_S, shutdown_timeout=SHUTDOWN_S)
+    runner = web.AppRunner(
+        app, access_log=None, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGERING_S, shutdown_timeout=SHUTDOWN_S
+    )
     await runner.setup()
     try:
         site = GatedSite(runner, settings.host, settings.port, settings.sockets_per_address)

@@ -49,7 +49,7 @@ async def test_every_page_carries_a_strict_policy_and_breaks_it_nowhere(
 
 async def test_a_body_that_never_ends_is_given_up(pool: ArqRedis, settings: Settings, monkeypatch: Any) -> None:
     monkeypatch.setattr(guard, "BODY_S", 0.3)
-    runner = web.AppRunner(create_app(settings), access_log=None)
+    runner = web.AppRunner(create_app(settings), access_log=None, lingering_time=0.2)
     await runner.setup()
     site = GatedSite(runner, "127.0.0.1", 0, most_per_address=5)
     await site.start()

@@ -1,6 +1,7 @@
 """Users with a password, in one hash of the first Redis connection: name -> JSON. Made by `arqlight user add`."""
 
 import asyncio
+import functools
 import json
 import re
 import secrets
@@ -22,8 +23,12 @@ LONGEST_PASSWORD = 1_024
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$")
 _hasher = PasswordHasher()  # Argon2id with the parameters of RFC 9106 for little memory, 64 MiB
 _verifying = asyncio.Semaphore(2)  # each takes 64 MiB and a core: a flood of tries must not take them all
-# Somebody who does not exist takes as long as somebody who does.
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
+
+
+@functools.cache
+def _nobody() -> str:
+    """What is verified for somebody who does not exist: it takes as long as for somebody who does."""
+    return _hasher.hash(secrets.token_urlsafe(16))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,7 @@ class Users:
         """The user, when the password is right; it takes as long when there is none of that name."""
         user = await self.find(name) if len(name) <= 100 else None
         async with _verifying:
-            is_right = await asyncio.to_thread(_matches, user.password if user else _NOBODY, password)
+            is_right = await asyncio.to_thread(_matches, user.password if user else _nobody(), password)
         return user if user and is_right else None
 
 
