@@ -33,7 +33,7 @@ def service(servers: Servers) -> Iterator[tuple[int, int]]:
     """The service while the body runs: its port and its process."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = int(probe.getsockname()[1])
-    with arqlight(servers, "server", "--port", str(port)) as process:
+    with arqlight(servers, "server", "--port", str(port), ARQLIGHT_SOCKETS_PER_ADDRESS="100000") as process:
         while True:
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/stats", timeout=5).close()
