@@ -10,8 +10,9 @@ from aiohttp import web
 from redis.exceptions import RedisError
 
 from service.access.access import ACCESS, Access, bearer_of
+from service.access.grants import Grants
 from service.access.identity import IDENTITY, Identity, actor
-from service.access.proxies import parse_roles
+from service.access.oidc import check_packages
 from service.access.roles import Need, Role, need_of
 from service.parts import CONNECTIONS, SETTINGS, home_of
 from service.problems import Handler, Problem, is_form
@@ -58,12 +59,19 @@ def refuse_open_service(settings: Settings) -> None:
             "ARQLIGHT_AUTH=users and make one with `arqlight user add`, or ARQLIGHT_AUTH=proxy behind a proxy that "
             "signs people in, or bind to 127.0.0.1"
         )
-    parse_roles(settings.proxy_roles)
-    if settings.auth == "proxy" and not (settings.trusted_proxies and settings.proxy_roles):
+    Grants(settings.roles)
+    if settings.auth == "proxy" and not (settings.trusted_proxies and settings.roles):
         raise SettingsError(
             "ARQLIGHT_AUTH=proxy needs ARQLIGHT_TRUSTED_PROXIES (the networks whose word counts, 10.0.0.0/8) and "
-            "ARQLIGHT_PROXY_ROLES (who may do what: ada@example.org=admin,*@example.org=viewer)"
+            "ARQLIGHT_ROLES (who may do what: ada@example.org=admin,*@example.org=viewer)"
         )
+    if settings.auth == "oidc":
+        if not (settings.oidc_issuer and settings.oidc_client_id and settings.roles):
+            raise SettingsError(
+                "ARQLIGHT_AUTH=oidc needs ARQLIGHT_OIDC_ISSUER, ARQLIGHT_OIDC_CLIENT_ID (and mostly "
+                "ARQLIGHT_OIDC_CLIENT_SECRET), and ARQLIGHT_ROLES (ada@example.org=admin,*@example.org=viewer)"
+            )
+        check_packages()
     if settings.auth != "none" and not is_loopback(settings.host) and not allowed_hosts(settings):
         raise SettingsError(
             f"ARQLIGHT_HOST={settings.host!r}: set ARQLIGHT_PUBLIC_URL to the address people open "

@@ -26,7 +26,8 @@ from workers.settings import Settings, load_settings
 Spawn = Callable[..., subprocess.Popen[str]]
 
 PUBLIC = {
-    "/healthz", "/readyz", "/sign-in", "/api/v1/licences/public-key", "/exports/{id}/download", "/static",
+    "/sign-in/provider", "/sign-in/callback", "/healthz", "/readyz", "/sign-in", "/api/v1/licences/public-key",
+    "/exports/{id}/download", "/static",
 }  # fmt: skip
 ADMIN = {
     "/api/v1/queues/{queue}/empty", "/api/v1/schedules/{name}", "/api/v1/settings/{kind}/{name}", "/api/v1/webhooks",
@@ -78,8 +79,8 @@ def test_a_route_that_states_no_role_stops_the_start(settings: Settings, monkeyp
         ({"host": "::"}, "would let anyone"),
         ({"host": "10.1.2.3", "auth": "users"}, "ARQLIGHT_PUBLIC_URL"),
         ({"auth": "proxy"}, "ARQLIGHT_TRUSTED_PROXIES"),
-        ({"auth": "proxy", "trusted_proxies": "10.0.0.0/8", "proxy_roles": "ada"}, "'ada' is not pattern=role"),
-        ({"auth": "proxy", "trusted_proxies": "10.0.0.0/8", "proxy_roles": "*=root"}, "is not pattern=role"),
+        ({"auth": "proxy", "trusted_proxies": "10.0.0.0/8", "roles": "ada"}, "'ada' is not pattern=role"),
+        ({"auth": "proxy", "trusted_proxies": "10.0.0.0/8", "roles": "*=root"}, "is not pattern=role"),
     ],
 )
 def test_a_service_that_others_reach_does_not_start_without_sign_in(changes: dict[str, str], words: str) -> None:
@@ -91,7 +92,7 @@ def test_a_service_with_sign_in_may_be_reached_by_others() -> None:
     refuse_open_service(load_settings(host="0.0.0.0", auth="users", public_url="https://jobs.example.org"))
     refuse_open_service(
         load_settings(
-            host="0.0.0.0", auth="proxy", allowed_hosts="jobs", trusted_proxies="10.0.0.0/8", proxy_roles="*=viewer"
+            host="0.0.0.0", auth="proxy", allowed_hosts="jobs", trusted_proxies="10.0.0.0/8", roles="*=viewer"
         )
     )
 
@@ -337,7 +338,7 @@ async def test_only_our_own_names_are_answered_for(pool: ArqRedis, settings: Set
 
 
 async def test_only_a_named_proxys_word_counts(pool: ArqRedis, settings: Settings) -> None:
-    roles = {"auth": "proxy", "proxy_roles": "ada@example.org=admin,*@example.org=viewer"}
+    roles = {"auth": "proxy", "roles": "ada@example.org=admin,*@example.org=viewer"}
     said = {"X-Forwarded-User": "ada@example.org", "X-Forwarded-For": "203.0.113.9"}
     async with guarded(settings, **roles, trusted_proxies="10.0.0.0/8") as client:
         assert (await client.get("/api/v1/me", headers=said)).status == 401, "we are no named proxy"

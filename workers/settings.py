@@ -52,17 +52,21 @@ class Settings(BaseSettings):
         description="What keys are derived from, 32 characters or more. Default: made in the data directory.",
     )
     public_url: str | None = Field(None, description="Where people reach the page, for links in mails and exports.")
-    auth: Literal["none", "users", "proxy"] = Field(
+    auth: Literal["none", "users", "proxy", "oidc"] = Field(
         "none",
         description="Who may come in. none: whoever reaches loopback; users: those of `arqlight user add`, and tokens; "
-        "proxy: those whom a proxy signed in, and tokens.",
+        "proxy, oidc: those whom a proxy or an OpenID Connect provider signed in, and tokens.",
     )
     allowed_hosts: str = Field("", description="Host names requests may be for, besides public_url's: jobs.internal.")
     trusted_proxies: str = Field("", description="Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.")
     proxy_user_header: str = Field("X-Forwarded-User", description="Where such a proxy says who signed in.")
-    proxy_roles: str = Field(
+    roles: str = Field(
         "", description="What those may do, first match first: ada@example.org=admin,*@example.org=viewer."
     )
+    oidc_issuer: str | None = Field(None, description="OpenID Connect provider: https://accounts.example.org.")
+    oidc_client_id: str | None = Field(None, description="What it knows this service as.")
+    oidc_client_secret: SecretStr | None = Field(None, description="The secret it gave.")
+    oidc_claim: str = Field("email", description="Which claim of its ID token is a person's name here.")
     session_h: float = Field(12, gt=0, le=24 * 31, description="Hours until somebody has to sign in again.")
     sockets_per_address: int = Field(
         200, ge=1, le=100_000, description="Feeds, and connections that ask nothing, of one address at a time."

@@ -5,7 +5,9 @@ import hmac
 from aiohttp import web
 from arq.utils import timestamp_ms
 
+from service.access.grants import Grants
 from service.access.identity import Identity
+from service.access.oidc import Provider
 from service.access.proxies import Proxies
 from service.access.roles import Role
 from service.access.sessions import Session, Sessions, csrf_of, key_of
@@ -29,12 +31,14 @@ class Access:
 
     def __init__(self, settings: Settings, home: RedisConnection | None, keys: KeyRing) -> None:
         self.is_open = settings.auth == "none"
-        self.has_sign_in = settings.auth == "users" and home is not None
+        self.has_sign_in = settings.auth in ("users", "oidc") and home is not None
+        self.grants = Grants(settings.roles)
+        self.provider = Provider(settings, home.redis) if settings.auth == "oidc" and home else None
         self.session_s = settings.session_h * 3600
         self.proxies = Proxies(settings)
         self._keys = keys
         self._believes_proxy = settings.auth == "proxy"
-        self.users = Users(home.redis) if home else None
+        self.users = Users(home.redis) if home and settings.auth != "oidc" else None
         self.tokens = Tokens(home.redis) if home else None
         self.sessions = Sessions(home.redis, settings.session_h) if home else None
         self.tries = Tries(home.redis) if home else None
@@ -69,13 +73,16 @@ class Access:
         return True
 
     async def _of_session(self, session: Session, csrf: str) -> Identity | None:
+        if session.by == "oidc":
+            role = self.grants.role_of(session.user) if self.provider else None
+            return _of_person(session, session.user, role, csrf) if role else None
         user = await self.users.find(session.user) if self.users else None
         if user is None or not hmac.compare_digest(user.stamp, session.stamp):
             return None
-        return Identity(user.name, user.role, "session", session.key, csrf=csrf, until_ms=session.until_ms)
+        return _of_person(session, user.name, user.role, csrf)
 
     def _of_proxy(self, request: web.Request) -> Identity | None:
-        found = self.proxies.user_of(request)
+        found = self.proxies.user_of(request, self.grants)
         if found is None:
             return None
         name, role = found
@@ -91,10 +98,14 @@ class Access:
         if user is None:
             return None
         await self.tries.forget(name, address)
-        return user, await self.sessions.begin(user)
+        return user, await self.sessions.begin(user.name, user.stamp)
 
 
 ACCESS = web.AppKey("access", Access)
+
+
+def _of_person(session: Session, name: str, role: Role, csrf: str) -> Identity:
+    return Identity(name, role, "session", session.key, csrf=csrf, until_ms=session.until_ms)
 
 
 def _of_token(token: Token) -> Identity:

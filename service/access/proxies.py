@@ -5,13 +5,12 @@
 """
 
 import ipaddress
-from fnmatch import fnmatchcase
 from typing import Any
 
 from aiohttp import web
 
-from service.access.roles import Role, role_named
-from workers.errors import SettingsError
+from service.access.grants import Grants
+from service.access.roles import Role
 from workers.settings import Settings, split_names
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -23,7 +22,6 @@ class Proxies:
     def __init__(self, settings: Settings) -> None:
         self._networks: list[Network] = [ipaddress.ip_network(name) for name in split_names(settings.trusted_proxies)]
         self._user_header = settings.proxy_user_header
-        self._roles = parse_roles(settings.proxy_roles)
 
     def is_named(self, address: str | None) -> bool:
         """Whether what this address says about a request is believed."""
@@ -54,29 +52,14 @@ class Proxies:
             changed["host"] = host
         return request.clone(**changed) if changed else request
 
-    def user_of(self, request: web.Request) -> tuple[str, Role] | None:
+    def user_of(self, request: web.Request, grants: Grants) -> tuple[str, Role] | None:
         """Whom the proxy signed in; None without a name, or for a name that no pattern gives a role."""
         names = request.headers.getall(self._user_header, [])
-        if len(names) != 1 or not (name := names[0].strip()) or len(name) > 200 or not name.isprintable():
+        if len(names) != 1:
             return None
-        for pattern, role in self._roles:
-            if fnmatchcase(name.lower(), pattern.lower()):
-                return name, role
-        return None
-
-
-def parse_roles(text: str) -> list[tuple[str, Role]]:
-    """`ada@example.org=admin,*@example.org=viewer`: the first pattern that fits counts. Raises SettingsError."""
-    found = []
-    for entry in split_names(text):
-        pattern, _, name = entry.rpartition("=")
-        role = role_named(name)
-        if not pattern or role is None:
-            raise SettingsError(
-                f"ARQLIGHT_PROXY_ROLES: {entry!r} is not pattern=role with one of viewer, operator, admin"
-            )
-        found.append((pattern, role))
-    return found
+        name = names[0].strip()
+        role = grants.role_of(name)
+        return (name, role) if role else None
 
 
 def _is_address(text: str) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
-from service.access.users import User
 from workers.keys import KEYS
 
 
@@ -21,6 +20,7 @@ class Session:
     user: str
     stamp: str
     until_ms: int
+    by: str = "users"
 
 
 class Sessions:
@@ -30,10 +30,10 @@ class Sessions:
         self._redis = redis
         self._life_ms = int(hours * 3_600_000)
 
-    async def begin(self, user: User) -> str:
-        """A new session; what its cookie holds."""
+    async def begin(self, name: str, stamp: str, by: str = "users") -> str:
+        """A new session; what its cookie holds. `by`: who says that it is this person."""
         cookie = secrets.token_urlsafe(32)
-        entry = {"user": user.name, "stamp": user.stamp, "until_ms": timestamp_ms() + self._life_ms}
+        entry = {"user": name, "stamp": stamp, "until_ms": timestamp_ms() + self._life_ms, "by": by}
         await self._redis.set(KEYS["session"] + key_of(cookie), json.dumps(entry), px=self._life_ms)
         return cookie
 
@@ -43,7 +43,7 @@ class Sessions:
         if raw is None:
             return None
         entry = json.loads(raw)
-        session = Session(key, entry["user"], entry["stamp"], entry["until_ms"])
+        session = Session(key, entry["user"], entry["stamp"], entry["until_ms"], entry["by"])
         return session if session.until_ms > timestamp_ms() else None
 
     async def end(self, key: str) -> None:

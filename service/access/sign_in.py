@@ -1,5 +1,6 @@
 """`/sign-in` and `/sign-out`: for people, with a password. Programmes send a token with each request instead."""
 
+import hmac
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,13 +10,15 @@ from pydantic import Field
 
 from service.access.access import ACCESS, COOKIE, cookie_name
 from service.access.identity import actor, identity_of
+from service.access.oidc import LIFE_S
 from service.access.roles import Role, needs
-from service.parts import home_of
+from service.parts import SETTINGS, home_of
 from service.problems import Problem
 from service.requests import Strict, parse_input
 from workers.overrides import note
 
 routes = web.RouteTableDef()
+STATE = "arqlight-signing-in"
 
 
 class Credentials(Strict):
@@ -32,13 +35,14 @@ class Credentials(Strict):
 async def sign_in_page(request: web.Request) -> dict[str, Any]:
     """The form; it says so when there is no user yet."""
     access = request.app[ACCESS]
-    if not access.has_sign_in or access.users is None:
-        raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
+    if not access.has_sign_in:
+        raise Problem(404, "nobody signs in here (ARQLIGHT_AUTH)")
     return {
         "page": "sign_in",
         "next": inside(request.query.get("next", "/")),
         "wrong": "",
-        "has_users": bool(await access.users.all()),
+        "provider": urlsplit(access.provider.issuer).hostname if access.provider else "",
+        "has_users": access.users is None or bool(await access.users.all()),
     }
 
 
@@ -47,24 +51,71 @@ async def sign_in_page(request: web.Request) -> dict[str, Any]:
 async def sign_in(request: web.Request) -> web.Response:
     """303 to where the person wanted to go, with the session's cookie; 401 with the form again; 429 after many."""
     access = request.app[ACCESS]
-    if not access.has_sign_in:
+    if not access.has_sign_in or access.users is None:
         raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
     given = await parse_input(request, Credentials)
     home, address = home_of(request.app).redis, request.remote or "unknown"
     found = await access.sign_in(given.name.strip(), given.password, address)
     if found is None:
         await note(home, address, f"sign in as {given.name[:100]}", None, "refused")
-        shown = {"page": "sign_in", "next": inside(given.next), "has_users": True}
+        shown = {"page": "sign_in", "next": inside(given.next), "has_users": True, "provider": ""}
         shown["wrong"] = "There is no user with this name and password."
         return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
     user, cookie = found
     await note(home, user.name, f"sign in from {address}", None, "signed in")
-    answer = web.HTTPSeeOther(inside(given.next))
+    raise _welcome(request, cookie, given.next)
+
+
+@routes.get("/sign-in/provider")
+@needs(Role.PUBLIC)
+async def go_to_provider(request: web.Request) -> web.Response:
+    """303 to the OpenID Connect provider; a cookie ties what comes back to this browser. 502 when it is away."""
+    access = request.app[ACCESS]
+    if access.provider is None:
+        raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
+    url, state = await access.provider.begin(_callback(request), inside(request.query.get("next", "/")))
+    answer = web.HTTPSeeOther(url)
     answer.set_cookie(
-        cookie_name(request), cookie, max_age=int(access.session_s), path="/", httponly=True, samesite="Lax",
-        secure=request.scheme == "https",
-    )  # fmt: skip
+        STATE, state, max_age=LIFE_S, path="/sign-in", httponly=True, samesite="Lax", secure=request.scheme == "https"
+    )
     raise answer
+
+
+@routes.get("/sign-in/callback")
+@needs(Role.PUBLIC)
+async def come_back(request: web.Request) -> web.Response:
+    """From the provider: 303 to where the person wanted to go, with the session's cookie; 403 for who has no role."""
+    access, query = request.app[ACCESS], request.query
+    if access.provider is None or access.sessions is None:
+        raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
+    state = query.get("state", "")
+    if not state or not hmac.compare_digest(state.encode(), request.cookies.get(STATE, "").encode()):
+        raise Problem(403, "this sign-in was begun in another browser; begin again")
+    if "code" not in query:
+        raise Problem(403, f"the provider signed nobody in: {query.get('error', 'no code')[:200]}")
+    name, to = await access.provider.finish(state, query["code"], _callback(request))
+    home, address = home_of(request.app).redis, request.remote or "unknown"
+    if access.grants.role_of(name) is None:
+        await note(home, address, f"sign in as {name[:100]}", None, "refused: no role")
+        raise Problem(403, f"{name[:200]!r} has no role here (ARQLIGHT_ROLES)")
+    await note(home, name, f"sign in from {address}", None, "signed in")
+    raise _welcome(request, await access.sessions.begin(name, "", "oidc"), to)
+
+
+def _callback(request: web.Request) -> str:
+    base = request.app[SETTINGS].public_url or str(request.url.origin())
+    return f"{base.rstrip('/')}/sign-in/callback"
+
+
+def _welcome(request: web.Request, cookie: str, to: str) -> web.HTTPSeeOther:
+    """To where the person wanted to go, with the session's cookie."""
+    answer = web.HTTPSeeOther(inside(to))
+    answer.set_cookie(
+        cookie_name(request), cookie, max_age=int(request.app[ACCESS].session_s), path="/", httponly=True,
+        samesite="Lax", secure=request.scheme == "https",
+    )  # fmt: skip
+    answer.del_cookie(STATE, path="/sign-in")
+    return answer
 
 
 @routes.post("/sign-out")
