@@ -102,7 +102,11 @@ async def test_depth_age_and_failures_are_told_by_jobs_of_ours(
         return (len(receiver.bodies), len(mail_server.messages)) == (3, 3)
 
     await eventually(all_came)
-    assert await pool.zcard("arqlight:succeeded") == 6, "as jobs"
+
+    async def as_jobs() -> bool:
+        return bool(await pool.zcard("arqlight:succeeded") == 6)
+
+    await eventually(as_jobs)
     await alerts._connections.close()
 
 
