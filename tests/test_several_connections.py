@@ -265,8 +265,11 @@ async def test_queues_and_tasks_have_their_connection_by_setting(several: Settin
     ],
 )
 async def test_an_address_that_cannot_work_gets_one_clear_sentence_and_the_rest_goes_on(
-    settings: Settings, legacy: Legacy, postgres: str, pool: ArqRedis, address: str, said: str
+    settings: Settings, legacy: Legacy, postgres: str, pool: ArqRedis, address: str, said: str, monkeypatch: Any
 ) -> None:
+    for module in ("addresses", "database.pool"):
+        monkeypatch.setattr(f"workers.connections.{module}.CONNECT_TIMEOUT_S", 1)
+
     async def not_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(10)
         writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
