@@ -160,12 +160,13 @@ def _check_host(request: web.Request, access: Access, need: Need) -> None:
         host = (urlsplit(f"//{request.host}").hostname or "").lower()
     except ValueError:
         host = ""
-    if is_loopback(host) or host in allowed_hosts(request.app[SETTINGS]):
+    # Where nobody signs in, no other name is answered for: a proxy that passes one on would let everybody in.
+    if is_loopback(host) or (not access.is_open and host in allowed_hosts(request.app[SETTINGS])):
         return
     raise Problem(
         421,
-        f"this service does not answer for {host[:100]!r}: set ARQLIGHT_PUBLIC_URL or ARQLIGHT_ALLOWED_HOSTS, or let "
-        "the proxy set Host",
+        f"this service does not answer for {host[:100]!r}: set ARQLIGHT_AUTH, and ARQLIGHT_PUBLIC_URL or "
+        "ARQLIGHT_ALLOWED_HOSTS, or let the proxy set Host",
     )
 
 

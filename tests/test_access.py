@@ -15,6 +15,7 @@ from service.access.access import ACCESS
 from service.access.roles import Role, need_of
 from service.access.sign_in import inside
 from service.access.tries import MOST
+from service.access.watch import WATCH
 from service.app import create_app
 from service.guard import refuse_open_service
 from tests.access import PASSWORD, add_token, add_user, guarded, sign_in
@@ -263,6 +264,29 @@ async def test_a_revoked_tokens_feed_closes_within_five_seconds_and_no_other(
         assert (await other.receive_json(timeout=5))["type"] == "snapshot"
         with pytest.raises(WSServerHandshakeError, match="401"):
             await client.ws_connect("/api/v1/feed", headers=gone)
+
+
+async def test_a_consumer_that_answers_no_goodbye_does_not_keep_others_open(pool: ArqRedis, settings: Settings) -> None:
+    async with guarded(settings) as client:
+        assert client.app is not None
+        tokens, watch = client.app[ACCESS].tokens, client.app[WATCH]
+        assert tokens is not None
+        (mute_id, mute), (other_id, other) = await add_token(client, "viewer"), await add_token(client, "viewer")
+        silent = await client.ws_connect("/api/v1/feed", headers=mute, autoclose=False)
+        socket = await client.ws_connect("/api/v1/feed", headers=other)
+        await tokens.revoke(mute_id)
+        await eventually(lambda: watch.dropped["not allowed any more"])
+        await tokens.revoke(other_id)
+        assert await _closed_within(socket, 5) == 1008
+        await silent.close()
+
+
+async def test_where_nobody_signs_in_no_name_but_this_machines_is_answered_for(
+    pool: ArqRedis, settings: Settings
+) -> None:
+    async with guarded(settings, auth="none", public_url="https://jobs.example.org") as client:
+        assert (await client.get("/api/v1/stats", headers={"Host": "jobs.example.org"})).status == 421
+        assert (await client.get("/api/v1/stats")).status == 200
 
 
 @pytest.mark.parametrize("change", ["sign out", "new password", "other role", "removed"])

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 from playwright.async_api import Browser, Page, expect
 
+from service.access.access import ACCESS
 from tests.access import PASSWORD, Client, add_user, guarded
 from tests.conftest import StartWorker
 from tests.waiting import eventually
@@ -140,3 +141,13 @@ async def test_another_sites_page_in_the_same_browser_gets_nowhere(
         framed = await page.locator("#frame").content_frame.locator(".brand").count()
     assert (fetched, socket, framed) == ("refused", "refused", 0)
     assert await pool.zcard("arqlight:failed") == 1, "nothing was retried or deleted"
+
+
+async def test_a_page_whose_session_ended_elsewhere_leads_to_the_sign_in(browser: Browser, site: Client) -> None:
+    page = await enter(browser, site, "operator")
+    await expect(page.locator(".live")).to_have_attribute("data-feed", "on")
+    assert site.app is not None
+    users = site.app[ACCESS].users
+    assert users is not None
+    await users.remove("operator")
+    await expect(page.get_by_role("heading", name="Sign in")).to_be_visible(timeout=10_000)

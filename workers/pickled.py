@@ -103,11 +103,7 @@ def read_pickle(raw: bytes) -> Any:
     """
     if len(raw) > LARGEST_BYTES:
         raise ValueError(f"{len(raw)} bytes are too many to show (limit {LARGEST_BYTES})")
-    _refuse_memo_bomb(raw)
-    try:
-        return _Reader(io.BytesIO(raw)).load()
-    except Exception as error:  # hostile bytes may raise anything at all
-        raise ValueError(f"not a pickle that can be shown: {type(error).__name__}: {error}") from error
+    return _load(_Reader, raw, "not a pickle that can be shown")
 
 
 # A tuple is hashed by hashing what is in it, in C: more of these opcodes in one pickle might nest too deep for a stack.
@@ -133,8 +129,12 @@ def read_plain_pickle(raw: bytes) -> Any:
     """
     if len(raw) > LARGEST_BYTES and sum(raw.count(opcode) for opcode in _TUPLE_OPCODES) > MOST_TUPLES:
         raise ValueError(f"{len(raw)} bytes of pickle may nest too deep to be read")
+    return _load(_StrictReader, raw, "not a pickle of plain values")
+
+
+def _load(reader: type[pickle.Unpickler], raw: bytes, wrong: str) -> Any:
     _refuse_memo_bomb(raw)
     try:
-        return _StrictReader(io.BytesIO(raw)).load()
+        return reader(io.BytesIO(raw)).load()
     except Exception as error:  # hostile bytes may raise anything at all
-        raise ValueError(f"not a pickle of plain values: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{wrong}: {type(error).__name__}: {error}") from error

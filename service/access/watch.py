@@ -28,6 +28,7 @@ class Watch:
         self._most = most_per_address
         self._feeds: dict[object, tuple[Identity, Close]] = {}
         self._by_address: Counter[str] = Counter()
+        self._closing: set[asyncio.Future[None]] = set()
         self.dropped = Counter(dict.fromkeys(REASONS, 0))
 
     @contextlib.asynccontextmanager
@@ -57,7 +58,15 @@ class Watch:
         return self._by_address.total()
 
     async def keep_watch(self) -> None:
-        """Look every two seconds, at each identity once."""
+        """Look every two seconds, at each identity once, until cancelled."""
+        try:
+            await self._keep_looking()
+        finally:
+            for closing in self._closing:
+                closing.cancel()
+            await asyncio.gather(*self._closing, return_exceptions=True)
+
+    async def _keep_looking(self) -> None:
         while True:
             await asyncio.sleep(EVERY_S)
             try:
@@ -68,12 +77,16 @@ class Watch:
 
     async def _look(self) -> None:
         good: dict[Identity, bool] = {}
-        for identity, close in list(self._feeds.values()):
+        for place, (identity, close) in list(self._feeds.items()):
             if identity not in good:
                 good[identity] = await self._access.is_still_good(identity)
-            if not good[identity]:
+            if not good[identity] and place in self._feeds:
+                del self._feeds[place]
                 self.dropped["not allowed any more"] += 1
-                await close()
+                # Not waited for: a consumer may leave the goodbye unanswered, and others are not to stay for that.
+                closing = asyncio.ensure_future(close())
+                self._closing.add(closing)
+                closing.add_done_callback(self._closing.discard)
 
 
 WATCH = web.AppKey("watch", Watch)

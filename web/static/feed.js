@@ -3,6 +3,12 @@
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
+/** A socket does not say why it was refused: where nobody is signed in any more, the page leads to the sign-in. */
+async function signInAgain() {
+  const answer = await fetch("/api/v1/me").catch(() => null);
+  if (answer?.status === 401) location.reload();
+}
+
 export class Feed extends EventTarget {
   /**
    * @param {string[]} topics
@@ -43,6 +49,7 @@ export class Feed extends EventTarget {
     const wait = pause / 2 + Math.random() * (pause / 2);
     this.say("lost", wait);
     this.timer = setTimeout(() => this.connect(), wait);
+    signInAgain();
   }
 
   hurry() {
