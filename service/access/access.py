@@ -6,11 +6,12 @@ from aiohttp import web
 from arq.utils import timestamp_ms
 
 from service.access.grants import Grants
+from service.access.hashing import hashed
 from service.access.identity import Identity
 from service.access.oidc import Provider
 from service.access.proxies import Proxies
 from service.access.roles import Role
-from service.access.sessions import Session, Sessions, csrf_of, key_of
+from service.access.sessions import Session, Sessions, csrf_of
 from service.access.tokens import Token, Tokens
 from service.access.tries import Tries
 from service.access.users import User, Users
@@ -56,7 +57,7 @@ class Access:
         cookie = request.cookies.get(cookie_name(request))
         if not cookie or not self.sessions:
             return None
-        session = await self.sessions.find(key_of(cookie))
+        session = await self.sessions.find(hashed(cookie))
         return await self._of_session(session, csrf_of(cookie)) if session else None
 
     async def is_still_good(self, identity: Identity) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
+from service.access.hashing import hashed
 from workers.keys import KEYS
 
 
@@ -34,7 +35,7 @@ class Sessions:
         """A new session; what its cookie holds. `by`: who says that it is this person."""
         cookie = secrets.token_urlsafe(32)
         entry = {"user": name, "stamp": stamp, "until_ms": timestamp_ms() + self._life_ms, "by": by}
-        await self._redis.set(KEYS["session"] + key_of(cookie), json.dumps(entry), px=self._life_ms)
+        await self._redis.set(KEYS["session"] + hashed(cookie), json.dumps(entry), px=self._life_ms)
         return cookie
 
     async def find(self, key: str) -> Session | None:
@@ -49,11 +50,6 @@ class Sessions:
     async def end(self, key: str) -> None:
         """Good for nothing from now on."""
         await self._redis.delete(KEYS["session"] + key)
-
-
-def key_of(cookie: str) -> str:
-    """What a session is kept under: who reads the server's keys cannot make a cookie of it."""
-    return hashlib.sha256(cookie.encode("utf-8", "replace")).hexdigest()
 
 
 def csrf_of(secret: bytes | str) -> str:

@@ -75,9 +75,7 @@ async def go_to_provider(request: web.Request) -> web.Response:
         raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
     url, state = await access.provider.begin(_callback(request), inside(request.query.get("next", "/")))
     answer = web.HTTPSeeOther(url)
-    answer.set_cookie(
-        STATE, state, max_age=LIFE_S, path="/sign-in", httponly=True, samesite="Lax", secure=request.scheme == "https"
-    )
+    _set_cookie(request, answer, STATE, state, LIFE_S, "/sign-in")
     raise answer
 
 
@@ -110,12 +108,18 @@ def _callback(request: web.Request) -> str:
 def _welcome(request: web.Request, cookie: str, to: str) -> web.HTTPSeeOther:
     """To where the person wanted to go, with the session's cookie."""
     answer = web.HTTPSeeOther(inside(to))
-    answer.set_cookie(
-        cookie_name(request), cookie, max_age=int(request.app[ACCESS].session_s), path="/", httponly=True,
-        samesite="Lax", secure=request.scheme == "https",
-    )  # fmt: skip
+    _set_cookie(request, answer, cookie_name(request), cookie, int(request.app[ACCESS].session_s))
     answer.del_cookie(STATE, path="/sign-in")
     return answer
+
+
+def _set_cookie(
+    request: web.Request, answer: web.HTTPSeeOther, name: str, value: str, life_s: int, path: str = "/"
+) -> None:
+    """A cookie that no script and no other site's form sees."""
+    answer.set_cookie(
+        name, value, max_age=life_s, path=path, httponly=True, samesite="Lax", secure=request.scheme == "https"
+    )
 
 
 @routes.post("/sign-out")

@@ -1,6 +1,5 @@
 """API tokens: shown once, kept as a hash, with a scope and an end. Made by `arqlight token add`."""
 
-import hashlib
 import json
 import secrets
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
+from service.access.hashing import hashed
 from service.access.roles import PURPOSES, SCOPES, Role, role_named
 from workers.errors import InvalidInput, NotFound
 from workers.keys import KEYS
@@ -69,8 +69,8 @@ class Tokens:
             )
         text = PREFIX + secrets.token_urlsafe(32)
         now = timestamp_ms()
-        token = Token(_hash(text)[:16], name, scope, now + int(days * DAY_MS), now)
-        entry = {"name": name, "scope": scope, "expires_ms": token.expires_ms, "created_ms": now, "hash": _hash(text)}
+        token = Token(hashed(text)[:16], name, scope, now + int(days * DAY_MS), now)
+        entry = {"name": name, "scope": scope, "expires_ms": token.expires_ms, "created_ms": now, "hash": hashed(text)}
         await self._redis.hset(KEYS["tokens"], token.id, json.dumps(entry))  # type: ignore[misc]
         return token, text
 
@@ -95,18 +95,13 @@ class Tokens:
 
     async def verify(self, text: str) -> Token | None:
         """The token that somebody showed, when it is good."""
-        hashed = _hash(text)
-        raw = await self._redis.hget(KEYS["tokens"], hashed[:16])  # type: ignore[misc]
+        shown = hashed(text)
+        raw = await self._redis.hget(KEYS["tokens"], shown[:16])  # type: ignore[misc]
         if raw is None:
             return None
-        token, kept = _read(hashed[:16], raw)
-        is_good = secrets.compare_digest(kept, hashed) and token.expires_ms > timestamp_ms()
+        token, kept = _read(shown[:16], raw)
+        is_good = secrets.compare_digest(kept, shown) and token.expires_ms > timestamp_ms()
         return token if is_good else None
-
-
-def _hash(text: str) -> str:
-    # 256 random bits need no slow hash: there is nothing to guess.
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _read(token_id: str, raw: bytes) -> tuple[Token, str]:

@@ -1,9 +1,8 @@
 """How often somebody may try to sign in: counted on the server, over all replicas, before the password is looked at."""
 
-import hashlib
-
 from redis.asyncio import Redis
 
+from service.access.hashing import hashed
 from service.problems import Problem
 from workers.keys import KEYS
 
@@ -43,7 +42,4 @@ class Tries:
 
 def _keys(name: str, address: str) -> dict[str, str]:
     texts = {"pair": f"{address} {name}", "address": address, "name": name}
-    return {
-        kind: f"{KEYS['tries_to_sign_in']}{kind}:{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:32]}"
-        for kind, text in texts.items()
-    }
+    return {kind: f"{KEYS['tries_to_sign_in']}{kind}:{hashed(text)[:32]}" for kind, text in texts.items()}
