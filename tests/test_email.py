@@ -189,10 +189,12 @@ async def test_mails_share_a_few_connections_and_survive_one_that_went(
         return made()
 
     mail_server.factory = count  # type: ignore[method-assign]
+    mail_server.pause_s = 0.2  # longer than a mail takes to render, so that two are on their way at once
     jobs = [send_email({**ctx, "job_id": str(n)}, f"p{n}@example.org", "alert", title="a", text="b") for n in range(20)]
     await asyncio.gather(*jobs)
     assert len(mail_server.messages) == 20
     assert len(opened) == 2
+    mail_server.pause_s = 0.0
     for server, *_ in ctx["smtp"]._idle:
         server.transport.abort()
     await asyncio.sleep(0)
