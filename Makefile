@@ -17,7 +17,7 @@ test: .venv/.ready programs ## every test, in a real browser and behind a real p
 	$(BIN)/pytest
 
 storm: .venv/.ready ## faults under full load, with a table at the end; 5 minutes
-	ARQLIGHT_MODEL_EXAMPLES=300 $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/test_journal_model.py
+	ARQLIGHT_MODEL_EXAMPLES=300 $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/integration/test_journal_model.py
 
 fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 3 minutes
 	$(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py
@@ -32,7 +32,7 @@ check: .venv/.ready audit ## style, types, and what we depend on
 	$(BIN)/mypy
 
 audit: .venv/.ready ## known vulnerabilities of what we depend on; ARQLIGHT_AUDIT=strict fails when nobody can tell
-	@$(BIN)/python -m tests.audit
+	@$(BIN)/python -m tests.support.audit
 
 sbom: .venv/.ready ## what is in a release, as CycloneDX: sbom.json
 	@$(BIN)/uv export --quiet --locked --no-dev --format cyclonedx1.5 --output-file sbom.json
@@ -42,7 +42,7 @@ format: .venv/.ready
 	$(BIN)/ruff format .
 
 programs: .venv/.ready # a Chromium and an nginx
-	@$(BIN)/python -m tests.programs
+	@$(BIN)/python -m tests.support.programs
 
 .venv/.ready: pyproject.toml uv.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "arqlight needs Python 3.11 or newer; set PYTHON=")'

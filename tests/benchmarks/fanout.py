@@ -6,14 +6,14 @@ import subprocess
 import sys
 import time
 
+from arqlight.client import Client
+from arqlight.jobs.queues import DEFAULT_QUEUE
+from arqlight.journal.journal import NewJob
+from arqlight.settings import load_settings
 from tests.benchmarks.peer import ROOT
 from tests.benchmarks.report import Table, percentile
 from tests.benchmarks.servers import Servers
 from tests.benchmarks.service_process import arqlight, resident_mb, service
-from workers.client import Client
-from workers.journal import NewJob
-from workers.keys import DEFAULT_QUEUE
-from workers.settings import load_settings
 
 JOBS_A_SECOND = 2_000
 FAILING = 100  # one of so many

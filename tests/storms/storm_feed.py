@@ -11,11 +11,11 @@ import pytest
 from aiohttp import ClientError, ClientSession, ClientWebSocketResponse, TCPConnector, WSMsgType
 from arq.connections import ArqRedis
 
+from arqlight.journal.reader import Reader
+from arqlight.settings import Settings
 from tests.conftest import StartWorker
 from tests.storms.conftest import Say
-from tests.waiting import eventually
-from workers.reading import Reader
-from workers.settings import Settings
+from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 CONSUMERS, CUTS, JOBS = 1_000, 2_000, 1_500

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from arq.connections import ArqRedis
 
+from arqlight.journal.reader import Reader
 from tests.storms.conftest import Say
-from tests.waiting import eventually
-from workers.reading import Reader
+from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 APPLICATION = "tests.storms.leases.WorkerSettings"

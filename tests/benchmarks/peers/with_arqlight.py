@@ -7,11 +7,11 @@ from arq import func
 from arq.connections import RedisSettings, create_pool
 from driving import REDIS_URL, drive, mark, stamp
 
-from workers.client import Client
-from workers.journal import NewJob
-from workers.keys import queue_key
-from workers.settings import load_settings
-from workers.worker import Worker
+from arqlight.client import Client
+from arqlight.jobs.queues import queue_key
+from arqlight.journal.journal import NewJob
+from arqlight.settings import load_settings
+from arqlight.worker.worker import Worker
 
 SETTINGS = load_settings(redis_url=REDIS_URL)
 QUEUES = [queue_key(name) for name in ("high", "default", "emails")]

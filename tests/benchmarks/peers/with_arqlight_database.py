@@ -8,12 +8,12 @@ from arq import func
 from arq.connections import RedisSettings
 from driving import POSTGRES_URL, REDIS_URL, drive, mark, stamp
 
-from workers.client import Client
-from workers.connections.named import open_databases
-from workers.journal import NewJob
-from workers.keys import DEFAULT_QUEUE
-from workers.settings import load_settings
-from workers.worker import Worker
+from arqlight.client import Client
+from arqlight.connections.named import open_databases
+from arqlight.jobs.queues import DEFAULT_QUEUE
+from arqlight.journal.journal import NewJob
+from arqlight.settings import load_settings
+from arqlight.worker.worker import Worker
 
 SETTINGS = load_settings(redis_url=REDIS_URL, connections=f"here={POSTGRES_URL}", keep_succeeded=1_000_000)
 _client = None

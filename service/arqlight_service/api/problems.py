@@ -1,0 +1,121 @@
+"""Errors as answers: RFC 9457 problem details for programmes, a page for people."""
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp_jinja2
+from aiohttp import web
+from redis.exceptions import ConnectionError, RedisError, TimeoutError
+from sqlalchemy.exc import SQLAlchemyError
+
+from arqlight.errors import (
+    CursorInvalid,
+    DatabaseMissing,
+    DatabaseUnreachable,
+    InvalidInput,
+    JobExists,
+    JobNotCancellable,
+    JobNotFound,
+    JobNotRetryable,
+    NotFound,
+    ReadOnly,
+    SettingsError,
+    Unusable,
+)
+from arqlight.families.bulk.links import LinkInvalid
+
+logger = logging.getLogger("arqlight.service")
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_STATUS: dict[type[Exception], int] = {
+    JobNotFound: 404,
+    JobExists: 409,
+    JobNotRetryable: 409,
+    JobNotCancellable: 409,
+    CursorInvalid: 400,
+    InvalidInput: 422,
+    NotFound: 404,
+    LinkInvalid: 403,
+    DatabaseMissing: 503,
+    DatabaseUnreachable: 503,
+    SettingsError: 503,
+    ReadOnly: 409,
+    Unusable: 503,
+}
+
+
+class Problem(Exception):
+    """An answer that says what was wrong with a request; `extra` are further members of the problem."""
+
+    def __init__(self, status: int, detail: str, headers: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+        self.extra = extra
+
+
+@web.middleware
+async def answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn what a handler raises into an answer; nothing unexpected leaves the service without a line in the log."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _answer(request, problem)
+    except tuple(_STATUS) as error:
+        field: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        return _answer(request, Problem(_STATUS[type(error)], str(error), **field))
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _answer(request, Problem(error.status, _say(request, error), allow))
+    except (ConnectionError, TimeoutError) as error:
+        return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
+    except SQLAlchemyError as error:
+        logger.exception("%s %s: the database refused", request.method, request.path)
+        return _answer(request, Problem(503, f"PostgreSQL does not answer as it should: {type(error).__name__}"))
+    except RedisError as error:
+        logger.exception("%s %s: the server refused", request.method, request.path)
+        return _answer(request, Problem(503, f"the Redis or Valkey server refused: {error}"))
+    except Exception:
+        logger.exception("%s %s failed", request.method, request.path)
+        return _answer(request, Problem(500, "an error of ours; the service's log has the stack trace"))
+
+
+def is_form(request: web.Request) -> bool:
+    """Whether a person sent this from a form, not a programme."""
+    return request.content_type == "application/x-www-form-urlencoded"
+
+
+def _say(request: web.Request, error: web.HTTPException) -> str:
+    if isinstance(error, web.HTTPRequestEntityTooLarge):
+        return f"the body is larger than {request.client_max_size} bytes (ARQLIGHT_MAX_BODY_BYTES); send less"
+    if error.status == 404:
+        return f"nothing is at {request.path}"
+    if error.status == 405:
+        return f"{request.method} is not for {request.path}; allowed: {error.headers.get('Allow', 'nothing')}"
+    return error.text or error.reason
+
+
+def _answer(request: web.Request, problem: Problem) -> web.Response:
+    title = HTTPStatus(problem.status).phrase
+    is_page = is_form(request) or not request.path.startswith("/api/")
+    if "text/html" in request.headers.get("Accept", "") and is_page:
+        page = {"title": title, "status": problem.status, "detail": problem.detail}
+        response = aiohttp_jinja2.render_template("problem.html", request, page, status=problem.status)
+        response.headers.update(problem.headers)
+        return response
+    body = {
+        "type": "about:blank",
+        "title": title,
+        "status": problem.status,
+        "detail": problem.detail,
+        "instance": request.path,
+        **problem.extra,
+    }
+    return web.Response(
+        status=problem.status, text=json.dumps(body), content_type="application/problem+json", headers=problem.headers
+    )

@@ -1,0 +1,136 @@
+"""The application factory: read it and you know the service."""
+
+import contextlib
+import warnings
+import weakref
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp_jinja2
+import jinja2
+from aiohttp import web
+
+from arqlight.connections.named import Connections, open_connections
+from arqlight.families.database import Database
+from arqlight.families.email.rendering import Renderer
+from arqlight.jobs.masking import mask_also, secrets_of
+from arqlight.journal.scripting import Scripts
+from arqlight.key_ring import KeyRing
+from arqlight.runtime.job_log import Logbook
+from arqlight.settings import Settings, split_names
+from arqlight_service import families, pages
+from arqlight_service.api import control as control_api
+from arqlight_service.api import jobs as api
+from arqlight_service.api.problems import answer_problems
+from arqlight_service.app_keys import (
+    CONNECTIONS,
+    DATABASE,
+    FEEDS,
+    KEY_RING,
+    OPERATIONS,
+    REACHABILITY,
+    RENDERER,
+    SETTINGS,
+)
+from arqlight_service.auth import sign_in
+from arqlight_service.auth.access import ACCESS, Access
+from arqlight_service.auth.middleware import guard, set_security_headers
+from arqlight_service.auth.open_feeds import keep_watch
+from arqlight_service.auth.roles import check_routes
+from arqlight_service.documents import asyncapi, openapi
+from arqlight_service.feed import routes as feed_routes
+from arqlight_service.feed.feed import Feed
+from arqlight_service.operations import health, metrics
+from arqlight_service.operations.alerts import keep_alerts
+from arqlight_service.operations.maintenance import keep_up
+from arqlight_service.operations.operations import Operations
+from arqlight_service.operations.reachability import Reachability
+
+# aiohttp_jinja2 keeps what its context processors say under a text; aiohttp would rather have a key there.
+warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_jinja2")
+
+_HERE = Path(__file__).parent
+# In the wheel the folder lies in this package; in a checkout beside it.
+WEB = _HERE / "web" if (_HERE / "web").is_dir() else _HERE.parents[1] / "web"
+
+
+def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
+    """The whole service over the connections that are set, or over those given."""
+    app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
+    mask_also(split_names(settings.mask))
+    app[SETTINGS] = settings
+    app[CONNECTIONS] = open_connections(settings) if connections is None else connections
+    app[KEY_RING] = KeyRing(settings)
+    journals = app[CONNECTIONS].of_journals
+    app[ACCESS] = Access(settings, journals[0] if journals else None, app[KEY_RING])
+    app[feed_routes.SOCKETS] = weakref.WeakSet()
+    app[feed_routes.STREAMS] = set()
+    aiohttp_jinja2.setup(
+        app,
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        autoescape=jinja2.select_autoescape(default=True),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        filters=pages.FILTERS,
+        context_processors=[pages.about_connections, pages.about_identity],
+    )
+    app.cleanup_ctx.extend([connect, keep_log, keep_watch, run_operations, run_feeds, keep_up, keep_alerts])
+    app.on_shutdown.append(feed_routes.say_goodbye)
+    app.on_response_prepare.append(set_security_headers)
+    app.add_routes(health.routes)
+    app.add_routes(metrics.routes)
+    app.add_routes(sign_in.routes)
+    app.add_routes(api.routes)
+    app.add_routes(control_api.routes)
+    app.add_routes(families.ROUTES)
+    app.add_routes(feed_routes.routes)
+    app.add_routes(pages.ROUTES)
+    app.add_routes(openapi.routes)
+    app.add_routes(asyncapi.routes)
+    app.router.add_static("/static", WEB / "static")
+    app[openapi.DOCUMENT] = openapi.describe(app)
+    check_routes(app)
+    return app
+
+
+async def connect(app: web.Application) -> AsyncIterator[None]:
+    """What the service talks to. Servers may come later: requests say so meanwhile."""
+    settings = app[SETTINGS]
+    app[REACHABILITY] = reachability = Reachability(app[CONNECTIONS])
+    app[DATABASE] = Database(settings)
+    app[RENDERER] = Renderer()
+    async with reachability.running():
+        yield
+    await app[RENDERER].close()
+    await app[DATABASE].close()
+    await app[CONNECTIONS].close()
+
+
+async def keep_log(app: web.Application) -> AsyncIterator[None]:
+    """What the service logs goes to the Logs page as well, where there is one."""
+    if not app[CONNECTIONS].of_journals:
+        yield
+        return
+    scripts = Scripts(app[CONNECTIONS].of_journals[0].redis, app[SETTINGS])
+    with Logbook(scripts, "service", secrets_of(app[SETTINGS])).attached() as logbook:
+        yield
+        await logbook.close_book()
+
+
+async def run_operations(app: web.Application) -> AsyncIterator[None]:
+    """Work on many jobs at once, in the background."""
+    app[OPERATIONS] = operations = Operations(app[CONNECTIONS])
+    async with operations.running():
+        yield
+
+
+async def run_feeds(app: web.Application) -> AsyncIterator[None]:
+    """One reader of each connection's stream, for all subscribers of this process."""
+    app[FEEDS] = {
+        connection.name: Feed(connection, app[OPERATIONS], app[REACHABILITY]) for connection in app[CONNECTIONS]
+    }
+    async with contextlib.AsyncExitStack() as feeds:
+        for feed in app[FEEDS].values():
+            await feeds.enter_async_context(feed.running())
+        yield

@@ -1,0 +1,58 @@
+"""Sessions of people who signed in: a random cookie, kept as a hash, for some hours."""
+
+import hashlib
+import hmac
+import json
+import secrets
+from dataclasses import dataclass
+
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+
+from arqlight.journal.keys import KEYS
+from arqlight_service.auth.hashing import hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Whose it is, as the user was when it began, and when it ends."""
+
+    key: str
+    user: str
+    stamp: str
+    until_ms: int
+    by: str = "users"
+
+
+class Sessions:
+    """Begins, finds and ends sessions."""
+
+    def __init__(self, redis: Redis, hours: float) -> None:
+        self._redis = redis
+        self._life_ms = int(hours * 3_600_000)
+
+    async def begin(self, name: str, stamp: str, by: str = "users") -> str:
+        """A new session; what its cookie holds. `by`: who says that it is this person."""
+        cookie = secrets.token_urlsafe(32)
+        entry = {"user": name, "stamp": stamp, "until_ms": timestamp_ms() + self._life_ms, "by": by}
+        await self._redis.set(KEYS["session"] + hashed(cookie), json.dumps(entry), px=self._life_ms)
+        return cookie
+
+    async def find(self, key: str) -> Session | None:
+        """The session behind a key, while it lives."""
+        raw = await self._redis.get(KEYS["session"] + key)
+        if raw is None:
+            return None
+        entry = json.loads(raw)
+        session = Session(key, entry["user"], entry["stamp"], entry["until_ms"], entry["by"])
+        return session if session.until_ms > timestamp_ms() else None
+
+    async def end(self, key: str) -> None:
+        """Good for nothing from now on."""
+        await self._redis.delete(KEYS["session"] + key)
+
+
+def csrf_of(secret: bytes | str) -> str:
+    """What pages of a session send along with changes (OWASP: HMAC-based token pattern)."""
+    key = secret.encode("utf-8", "replace") if isinstance(secret, str) else secret
+    return hmac.new(key, b"arqlight csrf", hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,158 @@
+"""`/sign-in` and `/sign-out`: for people, with a password. Programmes send a token with each request instead."""
+
+import hmac
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp_jinja2
+from aiohttp import web
+from pydantic import Field
+
+from arqlight.journal.audit import note
+from arqlight_service.api.problems import Problem
+from arqlight_service.api.requests import Strict, parse_input
+from arqlight_service.app_keys import SETTINGS, home_of
+from arqlight_service.auth.access import ACCESS, COOKIE, cookie_name
+from arqlight_service.auth.identity import actor, identity_of
+from arqlight_service.auth.oidc import LIFE_S
+from arqlight_service.auth.roles import Role, needs
+
+routes = web.RouteTableDef()
+STATE = "arqlight-signing-in"
+
+
+class Credentials(Strict):
+    """What the sign-in page sends."""
+
+    name: str = Field(max_length=200)
+    password: str = Field(max_length=2_000)
+    next: str = Field("/", max_length=4_000)
+
+
+@routes.get("/sign-in")
+@needs(Role.PUBLIC)
+@aiohttp_jinja2.template("sign_in.html")
+async def sign_in_page(request: web.Request) -> dict[str, Any]:
+    """The form; it says so when there is no user yet."""
+    access = request.app[ACCESS]
+    if not access.has_sign_in:
+        raise Problem(404, "nobody signs in here (ARQLIGHT_AUTH)")
+    return {
+        "page": "sign_in",
+        "next": inside(request.query.get("next", "/")),
+        "wrong": "",
+        "provider": urlsplit(access.provider.issuer).hostname if access.provider else "",
+        "has_users": access.users is None or bool(await access.users.all()),
+    }
+
+
+@routes.post("/sign-in")
+@needs(Role.PUBLIC)
+async def sign_in(request: web.Request) -> web.Response:
+    """303 to where the person wanted to go, with the session's cookie; 401 with the form again; 429 after many."""
+    access = request.app[ACCESS]
+    if not access.has_sign_in or access.users is None:
+        raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
+    given = await parse_input(request, Credentials)
+    home, address = home_of(request.app).redis, request.remote or "unknown"
+    found = await access.sign_in(given.name.strip(), given.password, address)
+    if found is None:
+        await note(home, address, f"sign in as {given.name[:100]}", None, "refused")
+        shown = {"page": "sign_in", "next": inside(given.next), "has_users": True, "provider": ""}
+        shown["wrong"] = "There is no user with this name and password."
+        return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
+    user, cookie = found
+    await note(home, user.name, f"sign in from {address}", None, "signed in")
+    raise _welcome(request, cookie, given.next)
+
+
+@routes.get("/sign-in/provider")
+@needs(Role.PUBLIC)
+async def go_to_provider(request: web.Request) -> web.Response:
+    """303 to the OpenID Connect provider; a cookie ties what comes back to this browser. 502 when it is away."""
+    access = request.app[ACCESS]
+    if access.provider is None:
+        raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
+    url, state = await access.provider.begin(_callback(request), inside(request.query.get("next", "/")))
+    answer = web.HTTPSeeOther(url)
+    _set_cookie(request, answer, STATE, state, LIFE_S, "/sign-in")
+    raise answer
+
+
+@routes.get("/sign-in/callback")
+@needs(Role.PUBLIC)
+async def come_back(request: web.Request) -> web.Response:
+    """From the provider: 303 to where the person wanted to go, with the session's cookie; 403 for who has no role."""
+    access, query = request.app[ACCESS], request.query
+    if access.provider is None or access.sessions is None:
+        raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
+    state = query.get("state", "")
+    if not state or not hmac.compare_digest(state.encode(), request.cookies.get(STATE, "").encode()):
+        raise Problem(403, "this sign-in was begun in another browser; begin again")
+    if "code" not in query:
+        raise Problem(403, f"the provider signed nobody in: {query.get('error', 'no code')[:200]}")
+    name, to = await access.provider.finish(state, query["code"], _callback(request))
+    home, address = home_of(request.app).redis, request.remote or "unknown"
+    if access.grants.role_of(name) is None:
+        await note(home, address, f"sign in as {name[:100]}", None, "refused: no role")
+        raise Problem(403, f"{name[:200]!r} has no role here (ARQLIGHT_ROLES)")
+    await note(home, name, f"sign in from {address}", None, "signed in")
+    raise _welcome(request, await access.sessions.begin(name, "", "oidc"), to)
+
+
+def _callback(request: web.Request) -> str:
+    base = request.app[SETTINGS].public_url or str(request.url.origin())
+    return f"{base.rstrip('/')}/sign-in/callback"
+
+
+def _welcome(request: web.Request, cookie: str, to: str) -> web.HTTPSeeOther:
+    """To where the person wanted to go, with the session's cookie."""
+    answer = web.HTTPSeeOther(inside(to))
+    _set_cookie(request, answer, cookie_name(request), cookie, int(request.app[ACCESS].session_s))
+    answer.del_cookie(STATE, path="/sign-in")
+    return answer
+
+
+def _set_cookie(
+    request: web.Request, answer: web.HTTPSeeOther, name: str, value: str, life_s: int, path: str = "/"
+) -> None:
+    """A cookie that no script and no other site's form sees."""
+    answer.set_cookie(
+        name, value, max_age=life_s, path=path, httponly=True, samesite="Lax", secure=request.scheme == "https"
+    )
+
+
+@routes.post("/sign-out")
+@needs(Role.VIEWER)
+async def sign_out(request: web.Request) -> web.Response:
+    """The session ends; feeds that it opened close within seconds."""
+    access, identity = request.app[ACCESS], identity_of(request)
+    if access.sessions is None or identity is None or identity.by != "session":
+        raise Problem(409, "there is no session of ours to end; sign out where you signed in")
+    await access.sessions.end(identity.key)
+    await note(home_of(request.app).redis, actor(request), "sign out", None, None)
+    answer = web.HTTPSeeOther("/sign-in")
+    for name in (COOKIE, f"__Host-{COOKIE}"):
+        answer.del_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="Lax")
+    raise answer
+
+
+@routes.get("/api/v1/me")
+@needs(Role.VIEWER)
+async def me(request: web.Request) -> web.Response:
+    """Who the service takes the asker for: `{"name", "role", "by"}`."""
+    identity = identity_of(request)
+    if identity is None:
+        raise Problem(401, "nobody is known to be asking")
+    return web.json_response({"name": identity.name, "role": identity.role.shown, "by": identity.by})
+
+
+def inside(address: str) -> str:
+    """The address, when it is a path of this service; else the overview: nobody is led to another site from here."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "/"
+    is_path = address.startswith("/") and not address.startswith("//") and not (parts.scheme or parts.netloc)
+    # Browsers read "\" as "/", and leave out tabs and newlines (WHATWG URL, 4.4).
+    return address if is_path and "\\" not in address and address.isascii() and address.isprintable() else "/"

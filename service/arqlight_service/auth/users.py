@@ -1,0 +1,134 @@
+"""Users with a password, in one hash of the first Redis connection: name -> JSON. Made by `arqlight user add`."""
+
+import asyncio
+import functools
+import json
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+
+from arqlight.errors import InvalidInput, NotFound
+from arqlight.jobs.display import iso
+from arqlight.journal.keys import KEYS
+from arqlight_service.auth.roles import Role, role_named
+
+SHORTEST_PASSWORD = 12
+LONGEST_PASSWORD = 1_024
+_NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._@+-]{0,99}$")
+_hasher = PasswordHasher()  # Argon2id with the parameters of RFC 9106 for little memory, 64 MiB
+_verifying = asyncio.Semaphore(2)  # each takes 64 MiB and a core: a flood of tries must not take them all
+
+
+@functools.cache
+def _nobody() -> str:
+    """What is verified for somebody who does not exist: it takes as long as for somebody who does."""
+    return _hasher.hash(secrets.token_urlsafe(16))
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """`stamp` changes with password and role, and with it every session ends."""
+
+    name: str
+    role: Role
+    stamp: str
+    created_ms: int
+    password: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Without the password."""
+        return {"name": self.name, "role": self.role.shown, "created_at": iso(self.created_ms)}
+
+
+class Users:
+    """Reads and writes users."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+
+    async def add(self, name: str, password: str, role: str) -> User:
+        """Make a user. Raises InvalidInput for a name that is taken or none, a weak password, an unknown role."""
+        if not _NAME.fullmatch(name):
+            raise InvalidInput("name", f"{name!r} is not a name: letters, digits and . _ @ + - , 100 at most")
+        user = User(name, _role(role), secrets.token_hex(8), timestamp_ms(), await _hashed(password, name))
+        if not await self._redis.hsetnx(KEYS["users"], name, _written(user)):  # type: ignore[misc]
+            raise InvalidInput("name", f"{name!r} is a user already; change it with `arqlight user change`")
+        return user
+
+    async def change(self, name: str, *, password: str | None = None, role: str | None = None) -> User:
+        """A new password or role; every session of the user ends. Raises NotFound, InvalidInput."""
+        user = await self.find(name)
+        if user is None:
+            raise NotFound(f"no user {name!r}")
+        changed = User(
+            name,
+            user.role if role is None else _role(role),
+            secrets.token_hex(8),
+            user.created_ms,
+            user.password if password is None else await _hashed(password, name),
+        )
+        await self._redis.hset(KEYS["users"], name, _written(changed))  # type: ignore[misc]
+        return changed
+
+    async def remove(self, name: str) -> None:
+        """Gone, with every session. Raises NotFound."""
+        if not await self._redis.hdel(KEYS["users"], name):  # type: ignore[misc]
+            raise NotFound(f"no user {name!r}")
+
+    async def find(self, name: str) -> User | None:
+        """One user."""
+        raw = await self._redis.hget(KEYS["users"], name)  # type: ignore[misc]
+        return None if raw is None else _read(name, raw)
+
+    async def all(self) -> list[User]:
+        """Every user, by name."""
+        raw: dict[bytes, bytes] = await self._redis.hgetall(KEYS["users"])  # type: ignore[misc]
+        return sorted((_read(name.decode(), entry) for name, entry in raw.items()), key=lambda user: user.name)
+
+    async def verify(self, name: str, password: str) -> User | None:
+        """The user, when the password is right; it takes as long when there is none of that name."""
+        user = await self.find(name) if len(name) <= 100 else None
+        async with _verifying:
+            is_right = await asyncio.to_thread(_matches, user.password if user else _nobody(), password)
+        return user if user and is_right else None
+
+
+def _matches(hashed: str, password: str) -> bool:
+    try:
+        return len(password) <= LONGEST_PASSWORD and _hasher.verify(hashed, password.encode("utf-8", "replace"))
+    except (VerificationError, InvalidHashError):
+        return False
+
+
+async def _hashed(password: str, name: str) -> str:
+    if len(password) < SHORTEST_PASSWORD:
+        raise InvalidInput("password", f"it has {len(password)} characters; {SHORTEST_PASSWORD} at least")
+    if len(password) > LONGEST_PASSWORD:
+        raise InvalidInput("password", f"it has {len(password)} characters; {LONGEST_PASSWORD} at most")
+    if name.lower() in password.lower() or len(set(password)) < 5:
+        raise InvalidInput("password", "it is easy to guess (the name, or few different characters); choose another")
+    return await asyncio.to_thread(_hasher.hash, password)
+
+
+def _role(name: str) -> Role:
+    role = role_named(name)
+    if role is None:
+        raise InvalidInput("role", f"no role {name!r}; there are viewer, operator, admin")
+    return role
+
+
+def _written(user: User) -> str:
+    return json.dumps(
+        {"role": user.role.shown, "stamp": user.stamp, "created_ms": user.created_ms, "password": user.password}
+    )
+
+
+def _read(name: str, raw: bytes) -> User:
+    entry = json.loads(raw)
+    return User(name, _role(entry["role"]), entry["stamp"], entry["created_ms"], entry["password"])

@@ -1,0 +1,175 @@
+"""`arqlight up`: embedded Valkey and PostgreSQL, the service and a worker as one process tree, stopped together."""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import click
+
+from arqlight.errors import SettingsError
+from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings
+
+STOP_TIMEOUT_S = 20.0
+
+
+async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool) -> int:
+    """Start everything, say where the page is, and stop everything on Ctrl-C, SIGTERM or when a part ends.
+
+    Returns the exit code. Raises SettingsError when the data directory or the port is taken.
+    """
+    environment = dict(os.environ)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopping.set)
+    port = _free_port(settings.host) if settings.port == 0 else settings.port
+    _check_port(settings.host, port)
+    if demo:
+        environment |= _demo_environment()
+
+    async with contextlib.AsyncExitStack() as parts:
+        if settings.redis_url is None or settings.database_url is None:
+            parts.enter_context(_locked(settings.data_dir))
+        if settings.redis_url is None:
+            valkey = _server("Valkey", "arqlight.embedded.valkey", settings.data_dir, ADDRESS_FILE)
+            environment["ARQLIGHT_REDIS_URL"] = await parts.enter_async_context(valkey)
+        if settings.database_url is None:
+            try:
+                postgres = _server("PostgreSQL", "arqlight.embedded.postgres", settings.data_dir, DATABASE_FILE)
+                environment["ARQLIGHT_DATABASE_URL"] = await parts.enter_async_context(postgres)
+            except SettingsError as error:
+                # The core needs none; what does says so itself.
+                click.echo(f"arqlight: {error}; going on without a database", err=True)
+        service = ["server", "--exit-with-parent", "--host", settings.host, "--port", str(port)]
+        work = ["worker", "--exit-with-parent", *([worker_settings] if worker_settings else [])]
+        commands = {"service": service, "worker": work} | ({"demo": ["demo", "--exit-with-parent"]} if demo else {})
+        processes = {
+            name: await parts.enter_async_context(_child(name, command, environment))
+            for name, command in commands.items()
+        }
+        click.echo(f"arqlight is at http://{settings.host}:{port}/  (stop with Ctrl-C)")
+        ended = await _first_to_end(processes, stopping)
+        if ended:
+            click.echo(f"arqlight: the {ended} ended by itself (exit code {processes[ended].returncode}); stopping")
+        else:
+            click.echo("\narqlight: stopping")
+        return 1 if ended else 0
+
+
+async def _first_to_end(processes: dict[str, asyncio.subprocess.Process], stopping: asyncio.Event) -> str | None:
+    """The name of a part that ended by itself, or None when we were asked to stop."""
+    waits = {asyncio.create_task(process.wait()): name for name, process in processes.items()}
+    asked = asyncio.create_task(stopping.wait())
+    done, pending = await asyncio.wait({*waits, asked}, return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    return None if asked in done else waits[done.pop()]
+
+
+@contextlib.asynccontextmanager
+async def _child(
+    name: str, command: list[str], environment: dict[str, str]
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A part as a process in a session of its own, so that Ctrl-C reaches only us and we stop the parts in order."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "arqlight_service", *command, env=environment, stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL if name == "service" else None, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        await _stop(process, name)
+
+
+async def _stop(process: asyncio.subprocess.Process, name: str) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
+    except TimeoutError:
+        click.echo(f"arqlight: the {name} did not stop in {STOP_TIMEOUT_S:g} s and is killed", err=True)
+        process.kill()
+        await process.wait()
+
+
+@contextlib.asynccontextmanager
+async def _server(name: str, module: str, data_dir: Path, address_file: str) -> AsyncIterator[str]:
+    """The URL of an embedded server, a process of its own; its data stays under `data_dir`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", module, str(data_dir),
+        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    stdin, stdout = process.stdin, process.stdout
+    if stdin is None or stdout is None:
+        raise RuntimeError("a process was started without the pipes that were asked for")
+    try:
+        if await stdout.readline() != b"ready\n":
+            raise SettingsError(f"the embedded {name} did not start; see its log under {data_dir / name.lower()}")
+        yield (data_dir / address_file).read_text().strip()
+    finally:
+        stdin.close()
+        await process.wait()
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    """One `up` a data directory: two servers would overwrite each other's files."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    with (data_dir / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise SettingsError(
+                f"ARQLIGHT_DATA_DIR={str(data_dir)!r} is in use by another `arqlight up`, process "
+                f"{lock.read().strip()}; stop that one, or choose another directory"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
+
+def _check_port(host: str, port: int) -> None:
+    """Say that a port is taken before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise SettingsError(f"ARQLIGHT_PORT={port} is taken by another program; choose another") from None
+            raise SettingsError(f"ARQLIGHT_HOST={host!r} cannot be bound: {error.strerror}") from None
+
+
+def _free_port(host: str) -> int:
+    with socket.create_server((host, 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _demo_environment() -> dict[str, str]:
+    """Where the demo's own mail sink and webhook receiver will be, for the worker and for the demo itself."""
+    from arqlight_service.demo import SECRET
+
+    port = _free_port("127.0.0.1")
+    return {
+        "ARQLIGHT_SMTP_HOST": "127.0.0.1",
+        "ARQLIGHT_SMTP_PORT": str(_free_port("127.0.0.1")),
+        "ARQLIGHT_SMTP_TLS": "none",
+        "ARQLIGHT_WEBHOOK_SECRET": SECRET,
+        "ARQLIGHT_DEMO_PORT": str(port),
+        "ARQLIGHT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "ARQLIGHT_ENVATO_URL": f"http://127.0.0.1:{port}",
+        "ARQLIGHT_ENVATO_TOKEN": "demo-only",
+        "ARQLIGHT_GUMROAD_URL": f"http://127.0.0.1:{port}",
+        "ARQLIGHT_GUMROAD_TOKEN": "demo-only",
+    }

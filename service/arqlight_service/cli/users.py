@@ -1,0 +1,157 @@
+"""`arqlight user …` and `arqlight token …`: who may come in. They write to the server, so no service need run."""
+
+import asyncio
+import contextlib
+import getpass
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import click
+from redis.asyncio import Redis
+
+from arqlight.connections.named import open_connections
+from arqlight.errors import SettingsError
+from arqlight.journal.audit import note
+from arqlight.settings import load_settings
+from arqlight_service.auth.roles import SCOPES, Role
+from arqlight_service.auth.tokens import Tokens
+from arqlight_service.auth.users import Users
+from arqlight_service.cli.flags import to_environment
+
+Answer = TypeVar("Answer")
+ROLES = [role.shown for role in Role if role]
+
+
+@contextlib.asynccontextmanager
+async def _home() -> AsyncIterator[Redis]:
+    """The first Redis connection of ours, where users and tokens are kept."""
+    connections = open_connections(load_settings())
+    try:
+        if not connections.of_journals:
+            raise SettingsError("users and tokens are kept in a Redis or Valkey of ours, and none is set")
+        yield connections.of_journals[0].redis
+    finally:
+        await connections.close()
+
+
+def _run(work: Callable[[Redis], Awaitable[Answer]], does: str = "") -> Answer:
+    """Do something there; `does` goes into the audit list, under the name of this machine's user."""
+
+    async def run() -> Answer:
+        async with _home() as redis:
+            answer = await work(redis)
+            if does:
+                await note(redis, f"{_login()} (command line)", does, None, None)
+            return answer
+
+    return asyncio.run(run())
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user without a name
+        return "somebody"
+
+
+def _where(command: Callable[..., Any]) -> Callable[..., Any]:
+    for name in ("data_dir", "redis_url"):
+        about = f"[env: ARQLIGHT_{name.upper()}]"
+        flag = f"--{name.replace('_', '-')}"
+        command = click.option(flag, name, callback=to_environment, expose_value=False, help=about)(command)
+    return command
+
+
+def _password(from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\n")
+    return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+@click.group()
+def user() -> None:
+    """Users who sign in with a password (ARQLIGHT_AUTH=users)."""
+
+
+@user.command("add")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES), default="viewer", show_default=True)
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
+@_where
+def add_user(name: str, role: str, password_stdin: bool) -> None:
+    """Make a user."""
+    password = _password(password_stdin)
+    _run(lambda redis: Users(redis).add(name, password, role), f"add user {name}, {role}")
+    click.echo(f"{name} may sign in as {role}")
+
+
+@user.command("change")
+@click.argument("name")
+@click.option("--role", type=click.Choice(ROLES))
+@click.option("--password", "new_password", is_flag=True, help="Ask for a new password.")
+@click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
+@_where
+def change_user(name: str, role: str | None, new_password: bool, password_stdin: bool) -> None:
+    """A new role or password; whatever the user has open closes within seconds."""
+    if role is None and not (new_password or password_stdin):
+        raise click.UsageError("nothing to change: give --role, --password or --password-stdin")
+    password = _password(password_stdin) if new_password or password_stdin else None
+    what = ", ".join(filter(None, [role, "password" if password is not None else ""]))
+    _run(lambda redis: Users(redis).change(name, password=password, role=role), f"change user {name}: {what}")
+    click.echo(f"{name} is changed, and has to sign in again")
+
+
+@user.command("remove")
+@click.argument("name")
+@_where
+def remove_user(name: str) -> None:
+    """Delete a user; whatever the user has open closes within seconds."""
+    _run(lambda redis: Users(redis).remove(name), f"remove user {name}")
+    click.echo(f"{name} is gone")
+
+
+@user.command("list")
+@_where
+def list_users() -> None:
+    """Every user."""
+    for each in _run(lambda redis: Users(redis).all()):
+        shown = each.to_json()
+        click.echo(f"{shown['name']}\t{shown['role']}\tsince {shown['created_at']}")
+
+
+@click.group()
+def token() -> None:
+    """API tokens of programmes, wherever ARQLIGHT_AUTH is not `none`."""
+
+
+@token.command("add")
+@click.argument("name")
+@click.option("--scope", type=click.Choice(SCOPES), default="viewer", show_default=True, help="A role, or one purpose.")
+@click.option("--days", type=float, default=90, show_default=True, help="Days it is good for, 366 at most.")
+@_where
+def add_token(name: str, scope: str, days: float) -> None:
+    """Make a token; it is printed this once."""
+    made, text = _run(lambda redis: Tokens(redis).add(name, scope, days), f"add token {name}, {scope}")
+    click.echo(
+        f"token {made.id} for {scope}, good until {made.to_json()['expires_at']}; it is not shown again:", err=True
+    )
+    click.echo(text)
+
+
+@token.command("revoke")
+@click.argument("token_id")
+@_where
+def revoke_token(token_id: str) -> None:
+    """Good for nothing from now on; its open feeds close within seconds."""
+    gone = _run(lambda redis: Tokens(redis).revoke(token_id), f"revoke token {token_id}")
+    click.echo(f"token {gone.id} ({gone.name}) is revoked")
+
+
+@token.command("list")
+@_where
+def list_tokens() -> None:
+    """Every token, without its text."""
+    for each in _run(lambda redis: Tokens(redis).all()):
+        shown = each.to_json()
+        click.echo(f"{shown['id']}\t{shown['name']}\t{shown['scope']}\tuntil {shown['expires_at']}")

@@ -1,0 +1,49 @@
+"""`arqlight up --demo`: a licence platform with its customers, on this machine: real jobs of all five task families."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+
+from aiohttp import web
+from redis.asyncio import Redis
+
+from arqlight.errors import SettingsError
+from arqlight.journal.journal import Journal
+from arqlight.settings import Settings, load_settings
+from arqlight_service.demo.parties import Mailbox, application
+from arqlight_service.demo.traffic import Traffic
+
+SECRET = "whsec_" + "ZGVtby1vbmx5LWRlbW8tb25seS1kZW1v"
+
+
+async def run_demo(settings: Settings) -> None:
+    """Run sink, receiver and trickle until SIGTERM. Raises SettingsError when the mail sink's package is missing."""
+    try:
+        from aiosmtpd.controller import Controller
+    except ImportError:
+        raise SettingsError("the demo needs a mail sink: install arqlight[demo]") from None
+    port = int(os.environ["ARQLIGHT_DEMO_PORT"])
+    sink = Controller(Mailbox(), hostname=settings.smtp_host, port=settings.smtp_port)
+    sink.start()
+    runner = web.AppRunner(application())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    redis = Redis.from_url(settings.resolved_redis_url())
+    stopping = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+    work = asyncio.create_task(Traffic(Journal(redis, settings), settings, f"http://127.0.0.1:{port}").flow())
+    await stopping.wait()
+    work.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await work
+    await redis.aclose()
+    await runner.cleanup()
+    sink.stop()
+
+
+def main() -> None:
+    """The demo's process."""
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+    asyncio.run(run_demo(load_settings()))

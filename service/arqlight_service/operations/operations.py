@@ -1,0 +1,234 @@
+"""Work on many jobs at once, in the background: retry or delete failed jobs, empty a queue.
+
+An operation is written down before it begins. The service that does it holds it for a few seconds at a time: when that
+one stops, any other, or the same one when it is back, goes on where it was. A job is touched only when it failed before
+the operation was asked for, so that doing a part of it twice changes nothing, and what fails meanwhile is left alone.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from arqlight.connections.named import Connections
+from arqlight.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFound, Unusable
+from arqlight.jobs.display import iso
+from arqlight.jobs.filters import JobFilter
+from arqlight.jobs.queues import queue_name
+from arqlight.journal.audit import note
+from arqlight.journal.keys import KEYS
+
+logger = logging.getLogger("arqlight.operations")
+Kind = Literal["retry", "delete", "empty"]
+BATCH = 200
+HELD_S = 10
+LOOK_EVERY_S = 5.0
+AT_ONCE = 2
+MOST_KEPT = 100
+MOST_IDS = 5_000
+KEPT_S = 7 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One operation. `where` says which failed jobs (or `ids` names them); `queue` is the one to empty, by key."""
+
+    id: str
+    kind: Kind
+    who: str
+    asked_ms: int
+    where: dict[str, Any] = field(default_factory=dict)
+    ids: tuple[str, ...] = ()
+    queue: str = ""
+    total: int | None = None
+    done: int = 0
+    skipped: int = 0
+    cursor: str | None = None
+    state: Literal["running", "done", "cancelled"] = "running"
+    ended_ms: int | None = None
+    connection: str = "default"
+
+    def to_json(self) -> dict[str, Any]:
+        """As the API and the feed show it."""
+        return {
+            "id": self.id, "connection": self.connection, "kind": self.kind, "who": self.who, "state": self.state,
+            "total": self.total,
+            "done": self.done, "skipped": self.skipped, "where": self.where,
+            "queue": queue_name(self.queue) if self.queue else None,
+            "started_at": iso(self.asked_ms), "ended_at": iso(self.ended_ms) if self.ended_ms else None,
+        }  # fmt: skip
+
+
+class Operations:
+    """Starts operations, and does those that nobody does."""
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+        self._homes = connections.of_journals[:1]  # where they are written down; nowhere, where all is only observed
+        self._name = secrets.token_hex(4)
+        self._room = asyncio.Semaphore(AT_ONCE)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Do operations while the body runs."""
+        if not self._homes:
+            yield
+            return
+        look = asyncio.create_task(self._look())
+        try:
+            yield
+        finally:
+            look.cancel()
+            for task in self._tasks.values():
+                task.cancel()
+            await asyncio.gather(look, *self._tasks.values(), return_exceptions=True)
+
+    @property
+    def _redis(self) -> Redis:
+        if not self._homes:
+            raise Unusable("work on many jobs at once is written down in a Redis or Valkey of ours, and none is set")
+        return self._homes[0].redis
+
+    async def newest(self, limit: int = 20) -> list[Operation]:
+        """The newest operations; none where nothing can be written down."""
+        return await read_operations(self._redis, limit) if self._homes else []
+
+    async def start(
+        self,
+        kind: Kind,
+        who: str,
+        *,
+        connection: str = "default",
+        where: JobFilter | None = None,
+        ids: tuple[str, ...] = (),
+        queue: str = "",
+    ) -> Operation:
+        """Begin an operation; it is written down when this returns."""
+        now = timestamp_ms()
+        until = JobFilter() if where is None else where
+        until = replace(until, until_ms=min(now, until.until_ms or now))
+        operation = Operation(
+            f"op_{secrets.token_hex(8)}", kind, who, now, {} if ids or queue else until.to_json(), ids, queue,
+            total=await self._total(connection, until, ids, queue), connection=connection,
+        )  # fmt: skip
+        await self._write(operation)
+        await self._redis.zadd(KEYS["operations"], {operation.id: now})
+        await self._redis.zremrangebyrank(KEYS["operations"], 0, -MOST_KEPT - 1)
+        what = f"queue {queue_name(queue)}" if queue else "failed jobs"
+        await note(self._redis, who, f"{kind} {what}", None, operation.where or {"total": operation.total})
+        self._begin(operation.id)
+        return operation
+
+    async def cancel(self, operation_id: str) -> Operation:
+        """Stop an operation after what it does now; what is done stays done. Raises NotFound."""
+        operation = await self.find(operation_id)
+        if operation.state == "running":
+            operation = replace(operation, state="cancelled", ended_ms=timestamp_ms())
+            await self._write(operation)
+        return operation
+
+    async def find(self, operation_id: str) -> Operation:
+        """One. Raises NotFound."""
+        raw = await self._redis.get(KEYS["operation"] + operation_id)
+        if raw is None:
+            raise NotFound(f"no operation {operation_id!r}")
+        return _read(raw)
+
+    async def _look(self) -> None:
+        while True:
+            try:
+                for operation in await read_operations(self._redis):
+                    if operation.state == "running" and operation.id not in self._tasks:
+                        self._begin(operation.id)
+            except RedisError as error:
+                logger.warning("operations wait for the server: %s", error)
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _begin(self, operation_id: str) -> None:
+        task = asyncio.create_task(self._do(operation_id))
+        self._tasks[operation_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(operation_id, None))
+
+    async def _do(self, operation_id: str) -> None:
+        async with self._room:
+            held = KEYS["operating"] + operation_id
+            try:
+                if not await self._redis.set(held, self._name, nx=True, ex=HELD_S):
+                    return  # another service does it
+                operation = await self.find(operation_id)
+                while operation.state == "running":
+                    operation = await self._step(operation)
+                    cancelled = (await self.find(operation_id)).state == "cancelled"
+                    if cancelled and operation.state == "running":
+                        operation = replace(operation, state="cancelled", ended_ms=timestamp_ms())
+                    await self._write(operation)
+                    await self._redis.expire(held, HELD_S)
+                await self._redis.delete(held)
+            except (RedisError, OSError, ArqlightError) as error:
+                logger.warning("operation %s waits: %s", operation_id, error)
+
+    async def _step(self, operation: Operation) -> Operation:
+        connection = self._connections.find(operation.connection)
+        if operation.kind == "empty":
+            left = BATCH if operation.total is None else min(BATCH, operation.total - operation.done)
+            gone = await connection.journal.empty(operation.queue, left) if left > 0 else 0
+            return _ended(replace(operation, done=operation.done + gone), gone < max(left, 1))
+        if operation.ids:
+            place = operation.done + operation.skipped
+            ids, following = list(operation.ids[place : place + BATCH]), None
+            is_last = place + BATCH >= len(operation.ids)
+        else:
+            where = JobFilter(**operation.where)
+            jobs, following = await connection.reader.jobs(
+                state="failed", where=where, limit=BATCH, cursor=operation.cursor
+            )
+            ids, is_last = [job.id for job in jobs], following is None
+        done = skipped = 0
+        act = connection.journal.retry if operation.kind == "retry" else connection.journal.delete
+        for job_id in ids:
+            try:
+                await act(job_id, operation.asked_ms)
+                done += 1
+            except (JobNotFound, JobNotRetryable):
+                skipped += 1  # gone meanwhile, failed again since, or without its arguments
+        moved = replace(
+            operation, done=operation.done + done, skipped=operation.skipped + skipped, cursor=following
+        )  # fmt: skip
+        return _ended(moved, is_last)
+
+    async def _total(self, connection: str, where: JobFilter, ids: tuple[str, ...], queue: str) -> int | None:
+        if ids:
+            return len(ids)
+        if queue:
+            overview = await self._connections.find(connection).reader.overview()
+            figures = next((lane for lane in overview.queues if lane.key == queue), None)
+            return figures.queued + figures.scheduled if figures else 0
+        return await self._connections.find(connection).reader.count_failed(where)
+
+    async def _write(self, operation: Operation) -> None:
+        await self._redis.set(KEYS["operation"] + operation.id, json.dumps(asdict(operation)), ex=KEPT_S)
+
+
+async def read_operations(redis: Redis, limit: int = 20) -> list[Operation]:
+    """The newest operations."""
+    ids = await redis.zrevrange(KEYS["operations"], 0, limit - 1)
+    raw = await redis.mget([KEYS["operation"] + operation_id.decode() for operation_id in ids]) if ids else []
+    return [_read(each) for each in raw if each is not None]
+
+
+def _ended(operation: Operation, is_over: bool) -> Operation:
+    return replace(operation, state="done", ended_ms=timestamp_ms()) if is_over else operation
+
+
+def _read(raw: bytes) -> Operation:
+    told = json.loads(raw)
+    return Operation(**{**told, "ids": tuple(told["ids"])})

@@ -1,0 +1,52 @@
+"""The pages: server-rendered first, so they read without JavaScript; `live.js` keeps them true."""
+
+from typing import Any
+
+from aiohttp import web
+from markupsafe import Markup
+
+from arqlight_service.api.requests import CSRF_FIELD
+from arqlight_service.app_keys import REACHABILITY
+from arqlight_service.auth.identity import identity_of
+from arqlight_service.pages import (
+    bulk,
+    charts,
+    dashboard,
+    failed,
+    jobs,
+    logs,
+    queues,
+    schedules,
+    settings,
+    sync,
+    templates,
+    webhooks,
+    workers,
+)
+from arqlight_service.pages.filters import FILTERS as FILTERS
+
+
+async def about_connections(request: web.Request) -> dict[str, Any]:
+    """What every page shows of the connections: all of them, and the one that was asked for ("" for none)."""
+    return {
+        "connections": request.app[REACHABILITY].to_json(),
+        "connection": request.query.get("connection", ""),
+        "here": request.path,
+    }
+
+
+async def about_identity(request: web.Request) -> dict[str, Any]:
+    """What every page shows of who asks, and what its forms send along."""
+    identity = identity_of(request)
+    csrf = identity.csrf if identity else ""
+    return {
+        "role": identity.role.shown if identity else "",
+        "who": identity.name if identity and identity.by != "local" else "",
+        "can_sign_out": identity is not None and identity.by == "session",
+        "csrf": csrf,
+        "csrf_field": Markup('<input type="hidden" name="{}" value="{}">').format(CSRF_FIELD, csrf) if csrf else "",
+    }
+
+
+_PAGES = (dashboard, jobs, failed, queues, workers, schedules, logs, charts, webhooks, bulk, sync, templates, settings)
+ROUTES = [route for page in _PAGES for route in page.routes]

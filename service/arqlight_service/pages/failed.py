@@ -1,0 +1,59 @@
+"""`/failed`: groups of the same failure, the failed jobs, and what is done to many of them at once."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp_jinja2
+from aiohttp import web
+
+from arqlight.jobs.queues import queue_name
+from arqlight_service.api.jobs import filter_of
+from arqlight_service.api.problems import Problem
+from arqlight_service.api.requests import FILTERS, parse_id, parse_list_query
+from arqlight_service.app_keys import OPERATIONS, connection_of
+from arqlight_service.auth.roles import Role, needs
+
+routes = web.RouteTableDef()
+GROUPS = 20
+
+
+@routes.get("/failed")
+@needs(Role.VIEWER)
+@aiohttp_jinja2.template("failed.html")
+async def failed_list(request: web.Request) -> dict[str, Any]:
+    """Groups, and the jobs that match the filter, a page at a time."""
+    query = parse_list_query(request, *FILTERS, "limit", "cursor")
+    reader = connection_of(request).reader
+    overview = await reader.overview()
+    groups, number = await reader.groups(0, GROUPS)
+    where = await filter_of(request, query)
+    failed, following = await reader.failed(where=where, cursor=query.cursor, limit=query.limit)
+    return {
+        "page": "failed",
+        "can_write": connection_of(request).can_write,
+        "total": overview.failed,
+        "failed": failed,
+        "next": following,
+        "groups": groups,
+        "more_groups": max(0, number - GROUPS),
+        "filter": {name: request.query.get(name, "") for name in FILTERS},
+        "is_filtered": bool(where.to_json()),
+        "queues": [queue_name(key) for key in await reader.known_queues()],
+        "operations": [operation.to_json() for operation in await request.app[OPERATIONS].newest(5)],
+    }
+
+
+@routes.post("/failed/{id}/{action}")
+@needs(Role.OPERATOR, does="{action} job {id}")
+async def act(request: web.Request) -> web.Response:
+    """Retry and Delete for browsers without JavaScript: do it, and show the page it came from."""
+    job_id, action = parse_id(request), request.match_info["action"]
+    if action == "retry":
+        await connection_of(request).journal.retry(job_id)
+    elif action == "delete":
+        await connection_of(request).journal.delete(job_id)
+    else:
+        raise Problem(404, f"nothing is at {request.path}")
+    back = request.headers.get("Referer", "")
+    page = "/failed" if urlsplit(back).path == "/failed" else "/"
+    raise web.HTTPSeeOther(page + (f"?{request.query_string}" if request.query_string else ""))

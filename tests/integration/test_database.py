@@ -1,0 +1,132 @@
+"""The database of the task families: migrations, and what is said when it is not as it should be."""
+
+import asyncio
+import stat
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine, text
+
+from arqlight.connections.postgres import database_url, migrate
+from arqlight.errors import DatabaseMissing, DatabaseUnreachable, SettingsError
+from arqlight.families.database import MIGRATIONS, Database
+from arqlight.families.tables import SCHEMA
+from arqlight.key_ring import KeyRing
+from arqlight.settings import KEY_FILE, Settings, load_settings
+from tests.conftest import with_database
+
+
+@pytest.fixture
+def empty(postgres: str) -> Any:
+    """A database of its own, with nothing in it."""
+    server = create_engine(database_url(postgres), isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.execute(text("DROP DATABASE IF EXISTS fresh WITH (FORCE)"))
+        connection.execute(text("CREATE DATABASE fresh"))
+    yield database_url(postgres).set(database="fresh")
+    with server.connect() as connection:
+        connection.execute(text("DROP DATABASE fresh WITH (FORCE)"))
+    server.dispose()
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_knows(empty: Any) -> None:
+    migrate(empty, MIGRATIONS, SCHEMA)
+    engine = create_engine(empty)
+    with engine.connect() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(MIGRATIONS))
+        config.attributes["connection"] = connection
+        command.check(config)
+    engine.dispose()
+
+
+def test_ten_that_start_at_once_migrate_one_after_the_other(empty: Any) -> None:
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(lambda url: migrate(url, MIGRATIONS, SCHEMA), [empty] * 10))
+    engine = create_engine(empty)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM arqlight.alembic_version")).scalar_one() == 1
+    engine.dispose()
+
+
+def test_a_schema_of_a_newer_version_is_refused_in_one_sentence(empty: Any) -> None:
+    migrate(empty, MIGRATIONS, SCHEMA)
+    engine = create_engine(empty)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE arqlight.alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    with pytest.raises(SettingsError, match="was made by another version of arqlight") as refused:
+        migrate(empty, MIGRATIONS, SCHEMA)
+    assert "this one knows up to 0001" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["postgresql://ada:hunter2@127.0.0.1:1/x", "postgresql://ada:hunter2@no.such.host.invalid/x"]
+)
+async def test_a_database_that_is_away_is_said_without_the_password(settings: Settings, address: str) -> None:
+    database = Database(with_database(settings, address))
+    with pytest.raises(DatabaseUnreachable, match="no PostgreSQL answers at postgresql://ada:") as away:
+        async with database.begin():
+            pass
+    assert "hunter2" not in str(away.value)
+
+
+@pytest.mark.parametrize("address", ["mysql://x:hunter2@y/z", "nonsense", "http://hunter2@x"])
+async def test_an_address_that_is_none_is_refused_without_the_password(settings: Settings, address: str) -> None:
+    with pytest.raises(SettingsError, match="ARQLIGHT_DATABASE_URL must be postgresql://") as refused:
+        async with Database(with_database(settings, address)).begin():
+            pass
+    assert "hunter2" not in str(refused.value)
+
+
+async def test_a_database_that_comes_later_is_found(settings: Settings, postgres: str, tmp_path: Path) -> None:
+    database = Database(settings.model_copy(update={"data_dir": tmp_path}))
+    with pytest.raises(DatabaseMissing):
+        async with database.begin():
+            pass
+    (tmp_path / "database-url").write_text(postgres + "\n")
+    async with database.begin() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+    await database.close()
+
+
+async def test_a_connection_that_was_cut_is_made_anew(database: Database) -> None:
+    async with database.begin() as connection:
+        mine = (await connection.execute(text("SELECT pg_backend_pid()"))).scalar_one()
+    other = Database(database._settings)
+    async with other.begin() as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine})
+    await other.close()
+    async with database.begin() as connection:
+        assert (await connection.execute(text("SELECT 1"))).scalar_one() == 1
+
+
+async def test_a_secret_key_is_made_once_and_read_by_nobody_else(settings: Settings, tmp_path: Path) -> None:
+    rings = [KeyRing(settings.model_copy(update={"data_dir": tmp_path})) for _ in range(20)]
+    keys = await asyncio.gather(*(asyncio.to_thread(ring.derive, "x") for ring in rings))
+    assert len(set(keys)) == 1
+    assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == [KEY_FILE]
+    assert rings[0].derive("y") != rings[0].derive("x")
+
+
+def test_what_was_sealed_opens_with_the_same_secret_only(settings: Settings) -> None:
+    mine, other = (
+        KeyRing(settings.model_validate(settings.model_dump() | {"secret_key": letter * 32})) for letter in "ab"
+    )
+    sealed = mine.encrypt("whsec_secret")
+    assert mine.decrypt(sealed) == "whsec_secret"
+    with pytest.raises(SettingsError, match="does not open with this ARQLIGHT_SECRET_KEY"):
+        other.decrypt(sealed)
+
+
+def test_a_secret_key_that_is_too_short_or_cannot_be_kept_is_said(settings: Settings) -> None:
+    with pytest.raises(SettingsError, match="shorter than 32 characters") as refused:
+        load_settings(secret_key="hunter2")
+    assert "hunter2" not in str(refused.value)
+    with pytest.raises(SettingsError, match="set ARQLIGHT_SECRET_KEY"):
+        KeyRing(settings.model_copy(update={"data_dir": Path("/proc/nowhere")})).derive("x")

@@ -1,0 +1,134 @@
+"""The deployment files are what their tools say they should be."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from arqlight.families import TASKS
+from tests.conftest import ROOT
+
+DEPLOY = ROOT / "deploy"
+BIN = Path(sys.executable).parent
+MANIFESTS: dict[str, dict[str, Any]] = {
+    f"{path.stem}-{document['metadata']['name']}-{document['kind']}"
+    if path.stem == "network"
+    else f"{path.stem}-{document['kind']}": document
+    for path in sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+    for document in yaml.safe_load_all(path.read_text())
+}
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_dockerfile_passes_its_linter() -> None:
+    _run(shutil.which("hadolint", path=str(BIN)) or "hadolint", str(DEPLOY / "Dockerfile"))
+
+
+def test_the_compose_file_follows_the_compose_specification() -> None:
+    _run(str(BIN / "check-jsonschema"), "--builtin-schema", "vendor.compose-spec", str(DEPLOY / "compose.yaml"))
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in MANIFESTS if not name.endswith(("ScaledObject", "TriggerAuthentication"))]
+)  # KEDA's own kinds
+def test_the_manifests_follow_kubernetes_strictly(name: str) -> None:
+    kubernetes_validate.validate(MANIFESTS[name], "1.34", strict=True)
+
+
+def test_a_worker_is_given_more_time_to_stop_than_its_longest_task_takes() -> None:
+    # Those that go on where they were are put back at once; the others are finished better than begun anew.
+    longest_s = max(task.timeout_s or 0 for task in TASKS if task.queue not in ("arq:queue:bulk", "arq:queue:sync"))
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    assert int(compose["services"]["worker"]["stop_grace_period"].rstrip("s")) > longest_s
+    pod = MANIFESTS["worker-Deployment"]["spec"]["template"]["spec"]
+    assert pod["terminationGracePeriodSeconds"] > longest_s
+
+
+def test_the_scaler_scales_the_worker_on_the_depth_of_the_queues() -> None:
+    scaler = MANIFESTS["worker-ScaledObject"]
+    assert scaler["spec"]["scaleTargetRef"] == {"name": "arqlight-worker"}
+    assert scaler["spec"]["triggers"][0]["metadata"]["valueLocation"] == "queued"
+
+
+def test_every_container_is_no_root_read_only_and_without_capabilities() -> None:
+    deployments = [document for name, document in MANIFESTS.items() if name.endswith("-Deployment")]
+    assert len(deployments) == 2
+    for deployment in deployments:
+        pod = deployment["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["automountServiceAccountToken"] is False
+        for container in pod["containers"]:
+            locked = container["securityContext"]
+            assert locked["readOnlyRootFilesystem"] is True
+            assert locked["allowPrivilegeEscalation"] is False
+            assert locked["capabilities"] == {"drop": ["ALL"]}
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+    for name in ("server", "worker"):
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+    assert "USER 10001" in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_what_is_deployed_would_start_and_asks_people_to_sign_in() -> None:
+    from arqlight.settings import load_settings
+    from arqlight_service.auth.middleware import refuse_open_service
+
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["server"]["environment"]
+    pods = MANIFESTS["server-Deployment"]["spec"]["template"]["spec"]["containers"][0]["env"]
+    for environment in (compose, {entry["name"]: entry["value"] for entry in pods}):
+        given = {name.removeprefix("ARQLIGHT_").lower(): value for name, value in environment.items()}
+        chosen = {name: given[name] for name in ("host", "auth", "public_url")}
+        if "${" in chosen["public_url"]:
+            chosen["public_url"] = chosen["public_url"].partition(":-")[2].rstrip("}")
+        settings = load_settings(**chosen)
+        assert settings.auth == "users"
+        refuse_open_service(settings)
+
+
+def test_the_network_policy_lets_nobody_in_but_those_it_names() -> None:
+    policies = [
+        document
+        for document in yaml.safe_load_all((DEPLOY / "kubernetes" / "network.yaml").read_text())
+        if document["kind"] == "NetworkPolicy"
+    ]
+    [default] = [policy for policy in policies if policy["spec"]["podSelector"] == {}]
+    assert sorted(default["spec"]["policyTypes"]) == ["Egress", "Ingress"]
+    assert "ingress" not in default["spec"]
+    assert "egress" not in default["spec"]
+    private = policies[-1]["spec"]["egress"][-1]["to"][0]["ipBlock"]["except"]
+    assert {"10.0.0.0/8", "169.254.0.0/16"} <= set(private)
+
+
+def test_a_locked_file_without_a_hash_is_found() -> None:
+    import tomllib
+
+    from tests.support.audit import unhashed
+
+    lock = tomllib.loads((ROOT / "uv.lock").read_text())
+    assert unhashed(lock) == []
+    package = next(each for each in lock["package"] if each["name"] == "aiohttp")
+    del package["wheels"][0]["hash"]
+    assert unhashed(lock) == ["aiohttp"]
+
+
+def test_the_bill_of_materials_names_every_package_of_a_release(tmp_path: Path) -> None:
+    import json
+
+    path = tmp_path / "sbom.json"
+    _run(str(BIN / "uv"), "export", "--quiet", "--locked", "--no-dev", "--format", "cyclonedx1.5", "--project", str(ROOT),
+         "--output-file", str(path))  # fmt: skip
+    bill = json.loads(path.read_text())
+    named = {component["name"] for component in bill["components"]}
+    assert bill["bomFormat"] == "CycloneDX"
+    assert {"aiohttp", "arq", "redis", "jinja2", "argon2-cffi", "cryptography"} <= named
+    assert all(component.get("purl", "").startswith("pkg:pypi/") for component in bill["components"])

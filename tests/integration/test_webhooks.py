@@ -1,0 +1,252 @@
+"""Endpoints, signatures, rotation, and where webhooks may not go; against a real receiver and the standard's verifier."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from arq.connections import ArqRedis
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from arqlight.errors import InvalidInput, NotFound
+from arqlight.families.webhooks import endpoints
+from arqlight.families.webhooks.answers import DeliveryRefused, InvalidWebhook
+from arqlight.families.webhooks.delivery import (
+    ENDPOINT_OFF,
+    EndpointOff,
+    deliver_event,
+    deliver_webhook,
+    resend,
+    send_event,
+)
+from arqlight.families.webhooks.network import ForbiddenAddress, allowed_networks, refusal
+from arqlight.journal.journal import Journal, NewJob
+from arqlight.settings import Settings
+from tests.conftest import StartWorker
+from tests.support.families import hooks
+from tests.support.waiting import eventually
+
+Family = Callable[..., Awaitable[dict[str, Any]]]
+
+
+class Receiver:
+    """Answers as told, and keeps what it got."""
+
+    def __init__(self) -> None:
+        self.answer: dict[str, Any] = {"text": "thanks"}
+        self.got: list[tuple[dict[str, str], bytes]] = []
+        self.url = ""
+
+    async def take(self, request: web.Request) -> web.Response:
+        self.got.append((dict(request.headers), await request.read()))
+        return web.Response(**self.answer)
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    receiver = Receiver()
+    app = web.Application()
+    app.router.add_post("/hook", receiver.take)
+    async with TestServer(app) as server:
+        receiver.url = str(server.make_url("/hook"))
+        yield receiver
+
+
+async def register(ctx: dict[str, Any], url: str, *event_types: str) -> tuple[str, str]:
+    endpoint, secret = await endpoints.register(
+        ctx["database"], ctx["keys"], ctx["settings"], url=url, event_types=list(event_types)
+    )
+    return endpoint.id, secret
+
+
+async def deliver(ctx: dict[str, Any], endpoint_id: str, message: str = "msg_1") -> Any:
+    return await deliver_event(ctx, endpoint_id, message, "licence.issued", '{"type":"licence.issued"}')
+
+
+async def test_an_event_reaches_the_endpoints_that_subscribed_and_verifies(
+    family_settings: Settings,
+    family: Family,
+    receiver: Receiver,
+    start_worker: StartWorker,
+    journal: Journal,
+    pool: ArqRedis,
+) -> None:
+    ctx = await family()
+    wanting, secret = await register(ctx, receiver.url, "licence.issued")
+    everything, _ = await register(ctx, receiver.url)
+    await register(ctx, receiver.url, "licence.revoked")
+    off, _ = await register(ctx, receiver.url)
+    await endpoints.change(ctx["database"], ctx["settings"], off, {"enabled": False})
+
+    await start_worker([send_event, deliver_event], queues=["arq:queue:webhooks"], **hooks(family_settings))
+    told = {"event": "licence.issued", "payload": {"seat": "ü"}}
+    await journal.enqueue([NewJob("send_event", "arq:queue:webhooks", (), told)])
+    await eventually(lambda: len(receiver.got) == 2)
+    verified = [
+        Webhook(secret).verify(body, headers) for headers, body in receiver.got if _verifies(secret, headers, body)
+    ]
+    assert [(each["type"], each["data"]) for each in verified] == [("licence.issued", {"seat": "ü"})]
+    assert len({headers["webhook-id"] for headers, _ in receiver.got}) == 1
+    [kept] = await eventually(lambda: endpoints.list_deliveries(ctx["database"], wanting))
+    assert (kept["status"], kept["answer"], kept["attempt"], kept["error"]) == (200, "thanks", 1, None)
+    assert kept["duration_ms"] >= 0
+    await resend(journal, ctx["database"], kept["id"])
+    await eventually(lambda: len(receiver.got) == 3)
+    assert receiver.got[2][0]["webhook-id"] == kept["message_id"], "a resend is the same message"
+    assert len(await endpoints.list_deliveries(ctx["database"], everything)) == 1
+
+
+def _verifies(secret: str, headers: dict[str, str], body: bytes) -> bool:
+    try:
+        Webhook(secret).verify(body, headers)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+async def test_a_rotated_secret_and_the_old_one_both_verify_until_the_overlap_ends(
+    family: Family, receiver: Receiver
+) -> None:
+    ctx = await family()
+    endpoint, old = await register(ctx, receiver.url)
+    new = await endpoints.rotate(ctx["database"], ctx["keys"], endpoint, 3600)
+    await deliver(ctx, endpoint)
+    await endpoints.rotate(ctx["database"], ctx["keys"], endpoint, 0)
+    await deliver(ctx, endpoint)
+    both, last = receiver.got
+    assert [_verifies(secret, *both) for secret in (old, new)] == [True, True]
+    assert [_verifies(secret, *last) for secret in (old, new)] == [False, False]
+    with pytest.raises(InvalidInput, match="overlap_s"):
+        await endpoints.rotate(ctx["database"], ctx["keys"], endpoint, -1)
+
+
+async def test_secrets_are_stored_sealed(family: Family, receiver: Receiver) -> None:
+    ctx = await family()
+    endpoint, secret = await register(ctx, receiver.url)
+    _, row = await endpoints._read(ctx["database"], endpoint)
+    assert secret.encode() not in bytes(row.secret)
+    assert "secret" not in (await endpoints.find(ctx["database"], endpoint)).to_json()
+
+
+async def test_an_endpoint_that_keeps_failing_is_switched_off_and_an_event_says_so(
+    family: Family, receiver: Receiver, pool: ArqRedis
+) -> None:
+    ctx = await family(webhook_failures_allowed=3)
+    endpoint, _ = await register(ctx, receiver.url)
+    receiver.answer = {"status": 500, "text": "oh\0no"}
+    for _ in range(2):
+        with pytest.raises(Exception, match=r"500 Internal Server Error|Retry"):
+            await deliver(ctx, endpoint)
+    with pytest.raises(EndpointOff, match="3 deliveries failed in a row"):
+        await deliver(ctx, endpoint)
+    found = await endpoints.find(ctx["database"], endpoint)
+    assert (found.enabled, found.disabled_reason) == (False, "3 deliveries failed in a row")
+    kept = await endpoints.list_deliveries(ctx["database"], endpoint)
+    assert [(each["status"], each["answer"]) for each in kept] == [(500, "ohno")] * 3
+    [job] = await pool.queued_jobs(queue_name="arq:queue:webhooks")
+    assert (job.function, job.kwargs["event"], job.kwargs["payload"]["endpoint"]) == (
+        "send_event",
+        ENDPOINT_OFF,
+        endpoint,
+    )
+    with pytest.raises(EndpointOff, match="is switched off: 3 deliveries"):
+        await deliver(ctx, endpoint)
+    on = await endpoints.change(ctx["database"], ctx["settings"], endpoint, {"enabled": True})
+    assert (on.enabled, on.failures_in_a_row) == (True, 0)
+    receiver.answer = {"text": "fine"}
+    assert await deliver(ctx, endpoint) == {"status": 200, "answer": "fine"}
+
+
+async def test_a_410_switches_the_endpoint_off_at_once(family: Family, receiver: Receiver) -> None:
+    ctx = await family()
+    endpoint, _ = await register(ctx, receiver.url)
+    receiver.answer = {"status": 410, "text": "gone"}
+    with pytest.raises(EndpointOff, match="410 Gone"):
+        await deliver(ctx, endpoint)
+    assert not (await endpoints.find(ctx["database"], endpoint)).enabled
+
+
+def test_a_network_that_is_allowed_is_allowed_in_ipv6_dress_too(settings: Settings) -> None:
+    allowed = allowed_networks(settings.model_copy(update={"webhook_allowed_networks": "127.0.0.0/8, ::1/128"}))
+    assert refusal("::ffff:127.0.0.1", allowed) is None
+    assert refusal("::1", allowed) is None
+    assert refusal("10.0.0.1", allowed)
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "0177.0.0.1", "127.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
+async def test_no_spelling_of_this_machine_is_reached(family: Family, receiver: Receiver, host: str) -> None:
+    ctx = await family(webhook_allowed_networks="")
+    port = receiver.url.split(":")[2].split("/")[0]
+    with pytest.raises((ForbiddenAddress, InvalidWebhook), match=r"not a public address|not a canonical IPv4"):
+        await deliver_webhook(ctx, f"http://{host}:{port}/hook")
+    assert not receiver.got
+    with pytest.raises(InvalidInput, match="not a public address") as refused:
+        await register(ctx, f"http://{host}:{port}/hook")
+    assert refused.value.field == "url"
+
+
+async def test_a_name_that_changes_between_registering_and_delivering_is_looked_at_again(
+    family: Family, receiver: Receiver
+) -> None:
+    """DNS rebinding: what counts is the address that is connected to."""
+    allowing, strict = await family(), await family(webhook_allowed_networks="")
+    endpoint, _ = await register(allowing, receiver.url)
+    with pytest.raises(ForbiddenAddress):
+        await deliver(strict, endpoint)
+    assert not receiver.got
+
+
+async def test_a_redirect_is_not_followed_wherever_it_leads(family: Family, receiver: Receiver) -> None:
+    ctx = await family()
+    receiver.answer = {"status": 307, "headers": {"Location": "http://169.254.169.254/latest/meta-data"}}
+    with pytest.raises(DeliveryRefused, match="not followed"):
+        await deliver_webhook(ctx, receiver.url)
+    assert len(receiver.got) == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "event_types", "field"),
+    [("http://user:pass@example.org/", [], "url"), ("http://no-such-host.invalid/", [], "url"), ("x", [], "url"),
+     ("http://example.org/\nX", [], "url"), ("http://127.0.0.1:9/", ["a b"], "event_types"),
+     ("http://127.0.0.1:9/", [""], "event_types"), ("http://127.0.0.1:9/", ["e"] * 101, "event_types")],
+)  # fmt: skip
+async def test_what_is_no_endpoint_is_refused_with_the_field(
+    family: Family, url: str, event_types: list[str], field: str
+) -> None:
+    ctx = await family()
+    with pytest.raises(InvalidInput) as refused:
+        await register(ctx, url, *event_types)
+    assert refused.value.field == field
+    assert await endpoints.list_endpoints(ctx["database"]) == []
+
+
+async def test_a_deleted_endpoint_takes_its_deliveries_along(family: Family, receiver: Receiver) -> None:
+    ctx = await family()
+    endpoint, _ = await register(ctx, receiver.url)
+    await deliver(ctx, endpoint)
+    await endpoints.remove(ctx["database"], endpoint)
+    with pytest.raises(NotFound):
+        await endpoints.remove(ctx["database"], endpoint)
+    with pytest.raises(EndpointOff):
+        await deliver(ctx, endpoint)
+
+
+async def test_an_answer_that_unpacks_to_200_megabytes_is_read_for_its_first_bytes_only(
+    family: Family, receiver: Receiver
+) -> None:
+    import gzip
+    import tracemalloc
+
+    bomb = gzip.compress(bytes(200_000_000), 1)
+    ctx = await family()
+    receiver.answer = {"status": 400, "body": bomb, "headers": {"Content-Encoding": "gzip"}}
+    tracemalloc.start()
+    with pytest.raises(DeliveryRefused) as refused:
+        await deliver_webhook(ctx, receiver.url)
+    assert len(str(refused.value)) < 1_000
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 50_000_000, "what came packed was unpacked whole"

@@ -1,0 +1,131 @@
+"""Enqueues jobs from an application: one by one, or many at a time.
+
+    async with Client() as client:
+        await client.enqueue("send_invoice", 4711, _queue="emails")
+        await client.enqueue_many(NewJob("resize", queue_key("bulk"), (path,)) for path in paths)
+
+What it enqueues on Redis is what a plain arq client would enqueue; it also rings the bell and writes the event, in one
+round trip. On a database it may be part of the caller's own transaction:
+
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute("INSERT INTO orders …")
+            await client.enqueue("send_invoice", 4711, _connection="billing", _within=connection)
+"""
+
+import asyncio
+import itertools
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Any
+
+from arqlight.connections.connection import Connection, Transitions
+from arqlight.connections.named import open_connections
+from arqlight.connections.redis import RedisConnection
+from arqlight.errors import InvalidInput
+from arqlight.jobs.queues import queue_key, queue_name
+from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.journal import Journal, NewJob
+from arqlight.settings import Settings, load_settings
+from arqlight.task import Task
+
+GROUP = 1000
+
+
+class Client:
+    """A connection to each place that is set, made when it is used. Errors are redis-py's own, Unusable for a database,
+    and those of `Journal.enqueue`.
+    """
+
+    def __init__(self, settings: Settings | None = None) -> None:
+        self._settings = settings or load_settings()
+        self.connections = open_connections(self._settings)
+        self._journals: dict[str, Journal] = {}
+        self._lines: list[Line] = []
+
+    async def enqueue(
+        self,
+        task: str | Task,
+        *args: Any,
+        _queue: str | None = None,
+        _id: str | None = None,
+        _delay_s: float = 0,
+        _connection: str | None = None,
+        _within: Any = None,
+        **kwargs: Any,
+    ) -> str:
+        """Enqueue one job and return its id.
+
+        :param task: its name, or the declared task itself, which knows its queue and connection.
+        :param _queue: a lane's name; `default` for a task that is named only.
+        :param _connection: where to, by name; else as the task or ARQLIGHT_ROUTES say, else the first one.
+        :param _within: a connection of the caller's to the same database, with a transaction under way: the job comes
+            with its commit, or not at all.
+
+        Raises JobExists when `_id` waits, runs or has a kept result, NotFound for an unknown connection, InvalidInput
+        for `_within` on a connection that is no database.
+        """
+        name = task if isinstance(task, str) else task.name
+        lane = _queue or ("default" if isinstance(task, str) else queue_name(task.queue))
+        own = None if isinstance(task, str) else task.connection
+        connection = self.connections.find(_connection or self._settings.route(name, lane) or own)
+        job = NewJob(name, queue_key(lane), args, kwargs, _id, round(_delay_s * 1000))
+        if _within is None:
+            return (await self._journal(connection).enqueue([job]))[0]
+        if connection.driver != "database":
+            raise InvalidInput("_within", f"connection {connection.name!r} is no database, and has no transactions")
+        from arqlight.connections.database import DatabaseConnection  # not loaded where there is no database
+
+        assert isinstance(connection, DatabaseConnection)  # noqa: S101 - its driver says so
+        return (await connection.journal.enqueue([job], _within))[0]
+
+    async def enqueue_many(self, jobs: Iterable[NewJob], connection: str | None = None) -> list[str]:
+        """Enqueue any number of jobs, in groups of 1,000, each of them whole or not at all; the ids, in order.
+
+        All go to one connection, the first one unless another is named.
+
+        Raises JobExists when an id is taken: the groups before that job's are enqueued then, the others are not.
+        """
+        to = self.connections.find(connection)
+        remaining = iter(jobs)
+        ids: list[str] = []
+        if not isinstance(to, RedisConnection):
+            while group := list(itertools.islice(remaining, GROUP)):
+                ids += await to.journal.enqueue(group)
+            return ids
+        journal = self._journal_of(to)
+        underway: asyncio.Task[list[str]] | None = None
+        try:
+            while group := list(itertools.islice(remaining, GROUP)):
+                # The server takes one group in while the next one is pickled.
+                prepared = journal.prepare(group)
+                if underway:
+                    ids += await underway
+                underway = asyncio.create_task(journal.enqueue_prepared(prepared))
+                await asyncio.sleep(0)
+            if underway:
+                ids += await underway
+        finally:
+            if underway and not underway.done():
+                await asyncio.gather(underway, return_exceptions=True)
+        return ids
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for line in self._lines:
+            await line.close()
+        await self.connections.close()
+
+    def _journal(self, connection: Connection) -> Transitions:
+        return self._journal_of(connection) if isinstance(connection, RedisConnection) else connection.journal
+
+    def _journal_of(self, connection: RedisConnection) -> Journal:
+        """The journal over a line of its own, which is quicker than the pool."""
+        if connection.name not in self._journals:
+            line = Line(connection.redis)
+            self._lines.append(line)
+            self._journals[connection.name] = Journal(connection.redis, self._settings, line)
+        return self._journals[connection.name]

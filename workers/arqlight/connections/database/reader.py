@@ -1,0 +1,257 @@
+"""The reads of jobs in PostgreSQL."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from arqlight.connections.connection import ACTIVE_ROWS
+from arqlight.connections.database.pool import Pool, query
+from arqlight.connections.database.rows import (
+    BEGINNING,
+    END,
+    FAILED,
+    ended_job_of,
+    failure_of,
+    job_of,
+    to_moment,
+    to_ms,
+)
+from arqlight.errors import JobNotFound
+from arqlight.jobs.display import as_json, iso
+from arqlight.jobs.filters import ALL, JobFilter
+from arqlight.jobs.job import STATES, Failure, Job, State, timeline, whole_json
+from arqlight.jobs.overview import Overview, QueueFigures
+from arqlight.jobs.page_cursors import read_cursor, write_cursor
+from arqlight.jobs.queues import queue_name
+from arqlight.jobs.serialization import look_into
+from arqlight.journal.counters import RATE_MINUTES, rate_json
+from arqlight.journal.groups import SPARK_STEPS
+from arqlight.journal.worker_list import MOST_RUNNING_SHOWN
+
+BATCH = 200
+MOST_LOOKED_AT = 5_000
+# Counting reads the whole queue: a large one is counted so seldom that it takes a twentieth of the time.
+COUNTING_SHARE = 20
+
+
+class DatabaseReader:
+    """Reads job state for people and programmes, who know the database as the connection `name`."""
+
+    def __init__(self, pool: Pool, name: str, keep_failed: int, keep_job_log: int) -> None:
+        self._pool = pool
+        self._name = name
+        self._keep_failed = keep_failed
+        self._keep_job_log = keep_job_log
+        self._counted: list[Any] = []
+        self._count_again = 0.0
+
+    async def overview(self, rows: int = ACTIVE_ROWS) -> Overview:
+        """Counts and the active list of one snapshot; of a large queue, the counts of a moment before."""
+        async with self._pool.acquire() as connection, connection.transaction(isolation="repeatable_read"):
+            cursor = await connection.fetchval(query("last_cursor"))
+            active = await connection.fetch(query("active"), rows)
+            served = await connection.fetchrow(query("served"))
+            paused = {row["queue"] for row in await connection.fetch(query("paused"))}
+            queues = {row["name"] for row in await connection.fetch(query("known_queues"))}
+            began = time.monotonic()
+            if began >= self._count_again:
+                self._counted = await connection.fetch(query("counts"))
+                self._count_again = time.monotonic() + (time.monotonic() - began) * COUNTING_SHARE
+        counts = {row["queue"]: row for row in self._counted}
+        workers: dict[str, int] = {}
+        for lanes in served["queues"]:
+            for lane in lanes:
+                workers[lane] = workers.get(lane, 0) + 1
+        return Overview(
+            cursor=f"{cursor}-0",
+            failed=sum(row["failed"] for row in self._counted),
+            queues=[
+                _figures(name, counts.get(name), workers.get(name, 0), name in paused)
+                for name in sorted(queues | set(counts))
+            ],
+            workers=served["workers"],
+            active=[job_of(row, self._name) for row in active],
+        )
+
+    async def known_queues(self) -> list[str]:
+        """Every queue that was seen."""
+        return [row["name"] for row in await self._pool.rows("known_queues")]
+
+    async def known_tasks(self) -> dict[str, dict[str, Any]]:
+        """Every task a worker announced: name -> `{"queue", "serializer"}`."""
+        found = await self._pool.rows("known_tasks")
+        return {row["name"]: {"queue": row["queue"], "serializer": row["serializer"]} for row in found}
+
+    async def jobs(
+        self, *, state: State | None = None, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[Job], str | None]:
+        """A page of jobs, newest first within each state (scheduled: soonest first), and the next cursor.
+
+        Raises CursorInvalid.
+        """
+        sections = [state] if state else list(STATES)
+        at, after = read_cursor(cursor, len(sections))
+        found: list[Job] = []
+        looked_at = 0
+        last: tuple[int, float, str] | None = None
+        for place in range(at, len(sections)):
+            behind = _behind(sections[place], after if place == at else None)
+            while True:
+                rows = await self._section(sections[place], where, behind, BATCH if where.is_narrow else limit + 1)
+                for row in rows:
+                    if len(found) == limit or looked_at == MOST_LOOKED_AT:
+                        return found, write_cursor(last) if last else None
+                    behind = (row["place"], row["number"])
+                    last = (place, row["place"].timestamp(), str(row["number"]))
+                    looked_at += 1
+                    job = (job_of if "due_at" in row else ended_job_of)(row, self._name)
+                    if where.matches(job):
+                        found.append(job)
+                if not rows:
+                    break
+        return found, None
+
+    async def failed(
+        self, *, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
+    ) -> tuple[list[dict[str, Any]], str | None]:
+        """A page of failed jobs with their traces, newest first, and the next cursor. Raises CursorInvalid."""
+        jobs, following = await self.jobs(state="failed", where=where, limit=limit, cursor=cursor)
+        return await self.failed_by_id([job.id for job in jobs]), following
+
+    async def failed_by_id(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Those of `ids` that are in the failed list now, newest first, as `failed` shows them."""
+        if not ids:
+            return []
+        rows = await self._pool.rows("failed", END, 0, len(ids), None, None, None, None, list(ids))
+        return [
+            job_of(row, self._name).to_json() | {"trace": (row["traceback"] or {}).get("traceback", "")} for row in rows
+        ]
+
+    async def count_failed(self, where: JobFilter) -> int | None:
+        """How many failed jobs match; None where they would have to be read to know."""
+        if where.queue or where.task or where.text:
+            return None
+        bounds = to_moment(where.since_ms), to_moment(where.until_ms)
+        return int(await self._pool.value("count_failed", *bounds, where.fingerprint))
+
+    async def groups(self, first: int = 0, limit: int = 50) -> tuple[list[dict[str, Any]], int]:
+        """Failed jobs by cause (see `groups.read_groups`)."""
+        rows = await self._pool.rows("groups", first, limit, SPARK_STEPS)
+        groups = []
+        for row in rows:
+            told, hours = row["told"] or {}, row["hours_ago"] or []
+            groups.append(
+                {
+                    "fingerprint": row["fingerprint"],
+                    "task": row["task"],
+                    "error": told.get(FAILED, ""),
+                    "message": told.get("exception_message", ""),
+                    "count": row["count"],
+                    "first_seen": iso(to_ms(row["first_seen"])),
+                    "last_seen": iso(to_ms(row["last_seen"])),
+                    "spark": [hours.count(SPARK_STEPS - 1 - step) for step in range(SPARK_STEPS)],
+                }
+            )
+        return groups, rows[0]["total"] if rows else 0
+
+    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any, list[dict[str, Any]]]:
+        """One job, its failures (newest first), timeline, result, log. Raises JobNotFound."""
+        result = None
+        row = await self._pool.row("job", job_id)
+        if row is None:
+            row = await self._pool.row("ended_job", job_id)
+            if row is None:
+                raise JobNotFound(job_id)
+            result = row["result"]
+        if "due_at" in row and row["status"] == "failed":
+            [row] = await self._pool.rows("failed", END, 0, 1, None, None, None, None, [job_id])
+        job = (job_of if "due_at" in row else ended_job_of)(row, self._name)
+        history = await self._pool.rows("history", row["number"])
+        failures = [failure_of(each["traceback"], each["created"]) for each in history if FAILED in _told(each)]
+        enqueued = [each for each in history if each["status"] == "queued" and each["traceback"] is None]
+        retries = [to_ms(each["created"]) for each in enqueued[:-1]]
+        lines = [each["line"] for each in await self._pool.rows("lines", row["id"], self._keep_job_log)]
+        return job, failures, timeline(job, failures, retries), _returned(result), lines
+
+    async def job_json(self, job_id: str) -> dict[str, Any]:
+        """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
+        return whole_json(*await self.job(job_id))
+
+    async def payload(self, job_id: str) -> bytes | None:
+        """A job's bytes, wherever they stand."""
+        row = await self._pool.row("job", job_id) or await self._pool.row("ended_job", job_id)
+        return row["payload"] if row else None
+
+    async def workers(self) -> list[dict[str, Any]]:
+        """The workers whose lease runs, the oldest first."""
+        return [_worker(row, True) for row in await self._pool.rows("living_workers", MOST_RUNNING_SHOWN)]
+
+    async def dead_workers(self) -> list[dict[str, Any]]:
+        """The workers that went without a goodbye within the hour."""
+        return [_worker(row, False) for row in await self._pool.rows("dead_workers")]
+
+    async def rates(self) -> dict[str, dict[str, Any]]:
+        """Of each queue what the last five minutes counted."""
+        spent = RATE_MINUTES
+        return {
+            row["queue"]: rate_json(row["succeeded"], row["failed"], row["waited_ms"], row["ran_ms"], spent)
+            for row in await self._pool.rows("rates")
+        }
+
+    async def _section(self, state: State, where: JobFilter, behind: tuple[datetime, int], count: int) -> list[Any]:
+        queue = queue_name(where.queue) if where.queue else None
+        bounds = (*behind, count, queue, to_moment(where.since_ms), to_moment(where.until_ms))
+        if state in ("succeeded", "cancelled"):
+            return await self._pool.rows("ended", *bounds, state)
+        if state == "failed":
+            return await self._pool.rows("failed", *bounds, where.fingerprint, None)
+        return await self._pool.rows(state, *bounds)
+
+
+def _behind(state: State, after: tuple[float, str] | None) -> tuple[datetime, int]:
+    if after is not None:
+        return datetime.fromtimestamp(after[0], UTC), int(after[1])
+    return (BEGINNING, 0) if state == "scheduled" else (END, 0)
+
+
+def _figures(name: str, counts: Any, workers: int, paused: bool) -> QueueFigures:
+    if counts is None:
+        return QueueFigures(name, 0, 0, 0, workers, paused, None)
+    oldest = to_ms(counts["oldest"]) if counts["oldest"] else None
+    return QueueFigures(name, counts["processing"], counts["queued"], counts["scheduled"], workers, paused, oldest)
+
+
+def _told(entry: Any) -> dict[str, Any]:
+    return entry["traceback"] or {}
+
+
+def _returned(result: bytes | None) -> Any:
+    """What the task returned, out of arq's result, read without running it."""
+    if not result:
+        return None
+    try:
+        return as_json(look_into(result)["r"])
+    except Exception:  # bytes of another serializer: the job is shown without its result
+        return None
+
+
+def _worker(row: Any, is_alive: bool) -> dict[str, Any]:
+    about = row["about"]
+    return {
+        "id": row["id"],
+        "alive": is_alive,
+        "host": about["host"],
+        "pid": about["pid"],
+        "version": about["version"],
+        "queues": about["queues"],
+        "tasks": about["tasks"],
+        "crons": [],
+        "max_jobs": about["max_jobs"],
+        "running": row["running"],
+        "jobs": [{"id": job["id"], "task": job["task"], "started_at": iso(job["started_ms"])} for job in row["jobs"]],
+        "memory_bytes": about["memory_bytes"],
+        "aborts": True,
+        "started_at": iso(to_ms(row["started_at"])),
+        "seen_at": iso(to_ms(row["seen_at"])),
+    }

@@ -1,0 +1,82 @@
+"""PostgreSQL by its address: as drivers take it, as people are shown it, and its schema brought up to date."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from arqlight.errors import DatabaseUnreachable, SettingsError
+
+# pg_advisory_lock's key: whoever starts first migrates, the others wait for it.
+MIGRATION_LOCK = 4_207_849_484
+
+
+CONNECT_TIMEOUT_S = 5
+# Alembic tells of each step; the job that happens to be the first has no use for that in its log.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
+
+def database_url(address: str) -> URL:
+    """The address as the driver takes it. Raises SettingsError for one that is no PostgreSQL address."""
+    try:
+        url = make_url(address)
+        is_ours = url.drivername in ("postgresql", "postgres", "postgresql+psycopg")
+    except (ArgumentError, ValueError):
+        is_ours = False
+    if not is_ours:
+        raise SettingsError(
+            "ARQLIGHT_DATABASE_URL must be postgresql://user:password@host:5432/name; what is set is something else"
+        )
+    return url.set(drivername="postgresql+psycopg")
+
+
+def migrate(url: URL, migrations: Path, schema: str) -> None:
+    """Bring a schema to this version's, under a lock of the server's.
+
+    Raises DatabaseUnreachable when nothing answers, SettingsError for a schema that a newer version made.
+    """
+    engine = create_engine(url, connect_args=connect_args())
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": MIGRATION_LOCK})
+            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+            connection.commit()
+            config = Config()
+            config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+            config.attributes["connection"] = connection
+            config.attributes["schema"] = schema
+            command.upgrade(config, "head")
+            connection.commit()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
+            connection.commit()
+    except CommandError as error:
+        newest = ScriptDirectory(str(migrations)).get_current_head()
+        raise SettingsError(
+            f"the database at {shown(url)} was made by another version of arqlight ({error}); this one knows up to "
+            f"{newest}: update arqlight, or name another database in ARQLIGHT_DATABASE_URL"
+        ) from error
+    except SQLAlchemyError as error:
+        raise DatabaseUnreachable(shown(url), _reason(error)) from error
+    finally:
+        engine.dispose()
+
+
+def shown(url: URL) -> str:
+    """The address without its password."""
+    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    cause: Any = getattr(error, "orig", None) or error
+    return " ".join(str(cause).split())[:300]
+
+
+def connect_args() -> dict[str, Any]:
+    return {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "arqlight"}

@@ -1,0 +1,88 @@
+"""The formats of exports. Each writer takes rows in groups and holds no more than one of them."""
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, BinaryIO, Protocol
+
+from sqlalchemy import Table
+
+FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width ones count too
+
+
+class Writer(Protocol):
+    """Writes rows into a file."""
+
+    def write(self, rows: Sequence[Any]) -> None:
+        """A group of rows, each in the order of the table's columns."""
+
+    def finish(self) -> None:
+        """What comes behind the last row."""
+
+
+def open_writer(kind: str, table: Table, file: BinaryIO) -> Writer:
+    """The writer of a format."""
+    if kind == "parquet":
+        # Arrow takes 50 MB, which a worker that exports none need not hold.
+        from arqlight.families.bulk.parquet import ParquetWriter
+
+        return ParquetWriter(table, file)
+    return CsvWriter(table, file) if kind == "csv" else JsonLinesWriter(table, file)
+
+
+class CsvWriter:
+    """RFC 4180, UTF-8; texts that a spreadsheet would run are shown as text by a leading apostrophe."""
+
+    def __init__(self, table: Table, file: BinaryIO) -> None:
+        self._file = file
+        self._write([[column.name for column in table.columns]])
+
+    def write(self, rows: Sequence[Any]) -> None:
+        self._write([[_cell(value) for value in row] for row in rows])
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+    def _write(self, rows: list[list[Any]]) -> None:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\r\n").writerows(rows)
+        self._file.write(text.getvalue().encode("utf-8", "replace"))
+
+
+class JsonLinesWriter:
+    """One object a line (https://jsonlines.org)."""
+
+    def __init__(self, table: Table, file: BinaryIO) -> None:
+        self._file = file
+        self._names = [column.name for column in table.columns]
+
+    def write(self, rows: Sequence[Any]) -> None:
+        lines = [
+            json.dumps(dict(zip(self._names, row, strict=True)), default=plain, ensure_ascii=False) for row in rows
+        ]
+        self._file.write(("\n".join(lines) + "\n").encode("utf-8", "replace") if lines else b"")
+
+    def finish(self) -> None:
+        """Nothing follows."""
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, str):
+        # Blanks in front do not keep a spreadsheet from seeing the formula.
+        return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=plain, ensure_ascii=False)
+    return value.isoformat() if isinstance(value, datetime | date) else value
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

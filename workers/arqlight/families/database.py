@@ -1,0 +1,65 @@
+"""The PostgreSQL that holds the task families' data: connect, migrate, and say so when there is none."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from arqlight.connections.postgres import connect_args, database_url, migrate
+from arqlight.errors import DatabaseMissing
+from arqlight.families.tables import SCHEMA
+from arqlight.settings import Settings
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Database:
+    """A pool of connections, opened and migrated at its first use; so a server that comes later is no trouble."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._engine: AsyncEngine | None = None
+        self._opening = asyncio.Lock()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is an address to connect to."""
+        return self._settings.resolved_database_url() is not None
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction, committed when the body ends well.
+
+        Raises DatabaseMissing when no address is set, DatabaseUnreachable when nothing answers there.
+        """
+        engine = await self._open()
+        async with engine.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AsyncConnection]:
+        """A connection on which each statement is a transaction of its own."""
+        engine = await self._open()
+        async with engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    async def close(self) -> None:
+        """Close what is open."""
+        if self._engine is not None:
+            await self._engine.dispose()
+            self._engine = None
+
+    async def _open(self) -> AsyncEngine:
+        async with self._opening:
+            if self._engine is None:
+                address = self._settings.resolved_database_url()
+                if address is None:
+                    raise DatabaseMissing
+                url = database_url(address)
+                await asyncio.to_thread(migrate, url, MIGRATIONS, SCHEMA)
+                self._engine = create_async_engine(
+                    url, pool_size=5, max_overflow=15, pool_pre_ping=True, connect_args=connect_args()
+                )
+            return self._engine

@@ -1,0 +1,47 @@
+"""A mail out of a rendered template."""
+
+import hashlib
+from email.errors import HeaderParseError
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.utils import formatdate, getaddresses
+
+from arqlight.errors import PermanentFailure
+from arqlight.families.email.rendering import Rendered
+
+
+class InvalidEmail(PermanentFailure):
+    """The message cannot be made from the arguments."""
+
+
+def compose(sender: str, to: str, rendered: Rendered, job_id: str) -> EmailMessage:
+    """The message. Its Message-ID depends on the job alone, so a second run of the job is recognised as the same mail.
+
+    Raises InvalidEmail for an address that is none.
+    """
+    from_address, to_address = parse_address(sender, "From"), parse_address(to, "to")
+    message = EmailMessage()
+    message["From"] = from_address
+    message["To"] = to_address
+    message["Date"] = formatdate(usegmt=True)
+    digest = hashlib.sha256(job_id.encode("utf-8", "replace")).hexdigest()[:32]
+    message["Message-ID"] = f"<{digest}@{from_address.domain}>"
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    message["Subject"] = rendered.subject
+    message.set_content(rendered.text)
+    message.add_alternative(rendered.html, subtype="html")
+    return message
+
+
+def parse_address(text: str, what: str) -> Address:
+    """One address, with or without a name. Raises InvalidEmail."""
+    try:
+        [(name, address)] = getaddresses([text])
+        if any(character in text for character in "\r\n\0") or "@" not in address:
+            raise ValueError("no address")
+        parsed = Address(display_name=name, addr_spec=address)
+        if not (parsed.username and parsed.domain):
+            raise ValueError("no address")
+    except (ValueError, HeaderParseError, IndexError):
+        raise InvalidEmail(f"{what}={text!r} is not an e-mail address; write name@example.org") from None
+    return parsed

@@ -1,0 +1,116 @@
+"""Renders templates in a process of its own: `python -m arqlight.families.email.render_process`.
+
+A template is a programme that somebody typed into a form. jinja2's sandbox keeps it from Python's inside; this process
+has bounded memory, its output is bounded, and the worker ends it when it takes too long. One JSON line in, one out.
+"""
+
+import json
+import resource
+import sys
+from pathlib import Path
+from typing import Any
+
+from jinja2 import DictLoader, StrictUndefined, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+MOST_MEMORY_BYTES = 400 * 1024 * 1024
+MOST_OUTPUT = 512 * 1024  # characters of one part
+PARTS = ("subject", "text", "html")
+LAYOUT = {"layout.html": (Path(__file__).parent / "built_in" / "layout.html").read_text()}
+
+
+class Refused(Exception):
+    """A template that cannot be used: which part, and why."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+def environment(part: str) -> ImmutableSandboxedEnvironment:
+    """The sandbox for one part of a mail."""
+    return ImmutableSandboxedEnvironment(
+        loader=DictLoader(LAYOUT),
+        autoescape=part == "html",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=part == "text",
+    )
+
+
+ENVIRONMENTS = {part: environment(part) for part in PARTS}
+
+
+def render_part(part: str, source: str, variables: dict[str, Any]) -> str:
+    """One part. Raises Refused."""
+    pieces: list[str] = []
+    size = 0
+    try:
+        for piece in ENVIRONMENTS[part].from_string(source).generate(**variables):
+            size += len(piece)
+            if size > MOST_OUTPUT:
+                raise Refused(part, f"it makes more than {MOST_OUTPUT:,} characters")
+            pieces.append(piece)
+    except TemplateSyntaxError as error:
+        raise Refused(part, f"line {error.lineno}: {error.message}") from None
+    except SecurityError as error:
+        raise Refused(part, f"it reaches for what templates may not have: {error}") from None
+    except UndefinedError as error:
+        raise Refused(part, f"{error.message}; give it as an argument") from None
+    except MemoryError:
+        pieces.clear()
+        raise Refused(part, "it needs more memory than a template gets") from None
+    except (
+        TemplateError,
+        ArithmeticError,
+        LookupError,
+        TypeError,
+        ValueError,
+        RecursionError,
+        AttributeError,
+    ) as error:
+        raise Refused(part, f"{type(error).__name__}: {error}"[:300]) from None
+    return "".join(pieces)
+
+
+def variables_of(template: dict[str, str]) -> list[str]:
+    """The names that the parts of a template use. Raises Refused."""
+    found: set[str] = set()
+    for part in PARTS:
+        try:
+            found |= meta.find_undeclared_variables(ENVIRONMENTS[part].parse(template[part]))
+        except TemplateSyntaxError as error:
+            raise Refused(part, f"line {error.lineno}: {error.message}") from None
+        except (RecursionError, MemoryError):
+            raise Refused(part, "it is nested too deep") from None
+    return sorted(found - {"subject"} - set(ENVIRONMENTS["html"].globals))
+
+
+def answer(asked: dict[str, Any]) -> dict[str, Any]:
+    """What one line asks for: the rendered parts, or the names of the variables."""
+    template: dict[str, str] = asked["template"]
+    try:
+        if "variables" not in asked:
+            return {"names": variables_of(template)}
+        variables: dict[str, Any] = asked["variables"]
+        subject = " ".join(render_part("subject", template["subject"], variables).split())
+        text = render_part("text", template["text"], variables)
+        html = render_part("html", template["html"], variables | {"subject": subject})
+    except Refused as refused:
+        return {"field": refused.field, "reason": refused.reason}
+    return {"subject": subject, "text": text, "html": html}
+
+
+def main() -> None:
+    """Answer line by line until standard input closes."""
+    resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    for line in sys.stdin:
+        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,76 @@
+"""Any Python value as JSON, bounded in size and depth, with secrets masked by name; and times."""
+
+import datetime
+import decimal
+import math
+import uuid
+from typing import Any
+
+from arqlight.jobs.masking import MASK, is_secret
+
+LONGEST_TEXT = 10_000
+
+
+MOST_NODES = 5_000
+
+
+DEEPEST = 20
+
+
+LAST_MS = 253_402_300_799_000  # the end of the year 9999, behind which Python has no dates
+
+
+def to_moment(score: str | bytes | float) -> int:
+    """A place in a queue as milliseconds since the epoch; one beyond all time is the first or the last there is."""
+    number = float(score)
+    return int(min(max(number, 0.0), LAST_MS)) if number == number else 0
+
+
+def iso(ms: float) -> str:
+    """Milliseconds since the epoch as ISO 8601 in UTC with milliseconds."""
+    moment = datetime.datetime.fromtimestamp(to_moment(ms) / 1000, tz=datetime.UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def as_json(value: Any) -> Any:
+    """`value` as something `json.dumps` takes: plain values as they are, others as text; too much is cut with "…"."""
+    budget = MOST_NODES
+
+    def convert(item: Any, depth: int) -> Any:
+        nonlocal budget
+        budget -= 1
+        if budget < 0 or depth > DEEPEST:
+            return "…"
+        if item is None or isinstance(item, bool):
+            return item
+        if isinstance(item, int):
+            # JavaScript reads larger ones wrong; Python refuses to print the largest.
+            return item if abs(item) < 2**53 else (str(item) if item.bit_length() < 4096 else "<a huge int>")
+        if isinstance(item, float):
+            return item if math.isfinite(item) else str(item)
+        if isinstance(item, str):
+            text = item.encode("utf-8", "replace").decode()
+            return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+        if isinstance(item, dict):
+            return {
+                str(convert(key, depth + 1)): MASK if is_secret(key) else convert(inner, depth + 1)
+                for key, inner in _first(item.items(), budget)
+            }
+        if isinstance(item, list | tuple | set | frozenset):
+            return [convert(inner, depth + 1) for inner in _first(item, budget)]
+        if isinstance(item, bytes | bytearray):
+            return f"<{len(item)} bytes>"
+        if isinstance(item, datetime.datetime | datetime.date | datetime.time):
+            return item.isoformat()
+        if isinstance(item, datetime.timedelta | decimal.Decimal | uuid.UUID | complex):
+            return str(item)
+        # Never the value's own repr: it may hold anything, and it may not end.
+        name = getattr(item, "name", None) if type(item).__name__ == "Opaque" else None
+        return f"<{name or f'{type(item).__module__}.{type(item).__qualname__}'}>"
+
+    return convert(value, 0)
+
+
+def _first(items: Any, most: int) -> Any:
+    """At most as many items as there is room for, and one more to show the cut."""
+    return (item for item, _ in zip(items, range(max(most, 0) + 1), strict=False))

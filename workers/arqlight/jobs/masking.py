@@ -1,0 +1,60 @@
+"""Keeps secrets out of what people see: by the name of a value, and in texts such as messages, traces and log lines."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+from pydantic import SecretStr
+
+from arqlight.settings import Settings
+
+MASK = "••••••"
+# Shorter values stand in texts by chance, and masking them would make the text unreadable.
+SHORTEST = 4
+DEEPEST = 5
+
+
+_SECRET = re.compile(
+    r"(?i)(^|[_-])(password|passwd|passphrase|secret|token|code|otp|api_?key|licen[cs]e_?key|authorization)$"
+)
+_also: tuple[str, ...] = ()
+
+
+def mask_also(patterns: Sequence[str]) -> None:
+    """Names whose values are not shown either, in this process, from now on; `*` stands for anything."""
+    global _also
+    _also = tuple(pattern.lower() for pattern in patterns)
+
+
+def is_secret(name: object) -> bool:
+    """Whether a value under this name is never shown."""
+    if not isinstance(name, str):
+        return False
+    return _SECRET.search(name) is not None or any(fnmatchcase(name.lower(), pattern) for pattern in _also)
+
+
+def secrets_of(settings: Settings) -> tuple[str, ...]:
+    """Every secret that is set."""
+    values = (getattr(settings, name) for name in Settings.model_fields)
+    return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr) and value)
+
+
+def secrets_in(value: Any, depth: int = 0) -> list[str]:
+    """The values under names that say they are secret (`plain.is_secret`), in arguments nested up to 5 deep."""
+    if depth > DEEPEST:
+        return []
+    if isinstance(value, Mapping):
+        found = [str(inner) for name, inner in value.items() if is_secret(name) and isinstance(inner, str | int)]
+        return found + [text for inner in value.values() for text in secrets_in(inner, depth + 1)]
+    if isinstance(value, list | tuple):
+        return [text for inner in value for text in secrets_in(inner, depth + 1)]
+    return []
+
+
+def redact(text: str, secrets: Iterable[str]) -> str:
+    """`text` with each secret masked; the longest first, so that none is left in part."""
+    for secret in sorted({secret.strip() for secret in secrets}, key=len, reverse=True):
+        if len(secret) >= SHORTEST and secret in text:
+            text = text.replace(secret, MASK)
+    return text

@@ -1,0 +1,28 @@
+"""Who changed what, from what, to what."""
+
+import json
+from typing import Any
+
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+
+from arqlight.jobs.display import iso
+from arqlight.journal.keys import KEYS
+
+AUDIT_ENTRIES = 200
+
+
+def audit_entry(who: str, what: str, before: Any, after: Any) -> str:
+    """A line of the audit list."""
+    return json.dumps({"at": iso(timestamp_ms()), "who": who, "what": what, "from": before, "to": after})
+
+
+async def note(redis: Redis, who: str, what: str, before: Any, after: Any) -> None:
+    """Write a change into the audit list; the service holds it to its bound (`upkeep.py`)."""
+    await redis.lpush(KEYS["audit"], audit_entry(who, what, before, after))  # type: ignore[misc]
+
+
+async def read_audit(redis: Redis, limit: int = AUDIT_ENTRIES) -> list[dict[str, Any]]:
+    """The newest changes: `{"at", "who", "what", "from", "to"}`."""
+    entries: list[bytes] = await redis.lrange(KEYS["audit"], 0, limit - 1)  # type: ignore[misc]
+    return [json.loads(entry) for entry in entries]

@@ -1,0 +1,303 @@
+"""The state machine: the one door to job state. Every transition is one Lua script; nothing else writes.
+
+The reads that the page and the API stand on are in `reading.py`.
+"""
+
+import json
+import os
+from asyncio import CancelledError
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
+
+from arq.constants import expires_extra_ms
+from arq.jobs import serialize_job, serialize_result
+from arq.utils import timestamp_ms
+from redis.asyncio import Redis
+
+from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
+from arqlight.jobs.display import to_moment
+from arqlight.jobs.job import Failure
+from arqlight.jobs.serialization import serializer_named
+from arqlight.journal import tracing
+from arqlight.journal.dedicated_connection import Command, Line
+from arqlight.journal.keys import KEYS
+from arqlight.journal.scripting import Scripts
+from arqlight.settings import Settings
+
+LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it ran this job"
+KEEP_NO_RESULT = -1
+KEEP_FOREVER = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to enqueue. `queue` is a queue's key; `id` None makes one; the job expires as arq's do."""
+
+    task: str
+    queue: str
+    args: Sequence[Any] = ()
+    kwargs: dict[str, Any] | None = None
+    id: str | None = None
+    delay_ms: int = 0
+    expires_ms: int = expires_extra_ms
+
+
+class Claim(NamedTuple):
+    """A job a worker holds: `token` fences it, `attempt` is this run's number.
+
+    `lost` is how many workers died of it, as the journal writes it: "-" for a job that never ran before.
+    """
+
+    id: str
+    queue: str
+    payload: bytes | None
+    attempt: int
+    token: str
+    score: int
+    aborted: bool
+    lost: str
+
+
+@dataclass(slots=True)  # not frozen: one is made for every attempt, and freezing triples the cost
+class Ending:
+    """How an attempt ended, for the journal. `result` is arq's serialized result; `result_ttl_ms` its life."""
+
+    claim: Claim
+    task: str
+    attempt: int
+    kind: Literal["succeeded", "failed", "cancelled", "rescheduled"]
+    result: bytes = b""
+    result_ttl_ms: int = KEEP_NO_RESULT
+    in_progress_ms: int = 0
+    failure: Failure | None = None
+    delay_ms: int = 0
+    counts: bool = True
+    created_ms: int = 0
+
+
+class Journal:
+    """The transitions of the jobs on one server; sent over `line` if there is one, else over the pool."""
+
+    def __init__(self, redis: Redis, settings: Settings, line: Line | None = None) -> None:
+        self.redis = redis
+        self.settings = settings
+        self.scripts = Scripts(redis, settings, line)
+        self._serializer = serializer_named(settings.serializer)
+
+    async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
+        """Enqueue all of `jobs` or none; the ids, in order.
+
+        Raises JobExists when an id is taken, arq's SerializationError for arguments that do not pickle.
+        """
+        return await self.enqueue_prepared(self.prepare(jobs))
+
+    async def enqueue_once(self, job: NewJob) -> bool:
+        """Enqueue a job whose id says what it is for; False when it waits, runs or ended already."""
+        try:
+            await self.enqueue([job])
+        except JobExists:
+            return False
+        return True
+
+    def prepare(self, jobs: Sequence[NewJob]) -> list[str | bytes | int]:
+        """What the server is sent for `jobs`. Raises arq's SerializationError for arguments that do not pickle."""
+        enqueued_ms = timestamp_ms()
+        flat: list[str | bytes | int] = []
+        for job in jobs:
+            job_id = job.id or os.urandom(16).hex()
+            payload = serialize_job(
+                job.task, tuple(job.args), job.kwargs or {}, None, enqueued_ms, serializer=self._serializer
+            )
+            flat += (job_id, job.queue, job.task, payload, job.delay_ms, job.expires_ms)
+        return flat
+
+    async def enqueue_prepared(self, flat: list[str | bytes | int]) -> list[str]:
+        """Enqueue all of what `prepare` gave or none; the ids, in order. Raises JobExists."""
+        ids = [str(job_id) for job_id in flat[::6]]
+        with tracing.enqueue_span([str(task) for task in flat[2::6]] if tracing.is_on() else ()) as traceparent:
+            if traceparent:
+                await tracing.carry(self.redis, ids, traceparent)
+            taken = [_text(job_id) for job_id in await self.scripts.run("enqueue", *flat)]
+            if taken:
+                raise JobExists(taken)
+        return ids
+
+    async def claim(
+        self,
+        worker: str,
+        queues: Sequence[str],
+        slots: int,
+        lease_ms: int,
+        honours_abort: bool,
+        shares: Sequence[int] | None = None,
+    ) -> tuple[list[Claim], bool]:
+        """Take up to `slots` due jobs from `queues`, the first queue first; a job taken is nobody else's.
+
+        With `shares`, each queue gives up to its share first; what is left then goes to the queues in order.
+        Also tells whether due jobs are left that another claim could take.
+        """
+        turns: list[str | int] = []
+        for queue, share in zip(queues, shares or [slots] * len(queues), strict=True):
+            turns += [queue, share]
+        left, token, *flat = await self.scripts.run("claim", worker, slots, lease_ms, int(honours_abort), *turns)
+        token = _text(token)
+        claims = [
+            Claim(_text(job_id), _text(queue), payload, attempt, token, to_moment(score), aborted == 1, _text(lost))
+            for job_id, queue, payload, attempt, score, aborted, lost in zip(*[iter(flat)] * 7, strict=True)
+        ]
+        return claims, left == 1
+
+    async def mark_busy(self, worker: str, claims: Sequence[Claim], lease_ms: int) -> None:
+        """Say in arq's own words that jobs which `worker` still holds are in progress."""
+        flat = [part for claim in claims for part in (raw(claim.id), claim.token)]
+        await self.scripts.run("mark_busy", worker, lease_ms, *flat)
+
+    async def give_back(self, worker: str, known: Iterable[str]) -> int:
+        """Put back what `worker` holds but is not in `known`, its attempt not counted; how many went back."""
+        return int(await self.scripts.run("give_back", worker, *map(raw, known)))
+
+    async def recalled(self, worker: str) -> list[str]:
+        """Which of the jobs that `worker` runs were called off; each is told once."""
+        return [_text(job_id) for job_id in await self.scripts.run("recall", worker)]
+
+    async def ring(self, queue: str) -> None:
+        """Pass on a token of `queue` that came to a worker which cannot take a job."""
+        await self.redis.rpush(KEYS["bell"] + queue, queue)  # type: ignore[misc]
+
+    async def limit_queues(self, limits: Mapping[str, int]) -> None:
+        """Let at most so many jobs of a queue (by its key) run at once, over all workers; 0 takes the limit away."""
+        for queue, limit in limits.items():
+            if limit:
+                await self.redis.hset(KEYS["limits"], queue, str(limit))  # type: ignore[misc]
+            else:
+                await self.redis.hdel(KEYS["limits"], queue)  # type: ignore[misc]
+
+    async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
+        """Write down how a group of attempts ended: all that succeeded in one script, each other in its own.
+
+        A script that is refused does not hold back those behind it; the refusal is raised at the end.
+
+        An ending whose claim is no longer the worker's own (it was rescued meanwhile) changes nothing.
+        """
+        finished: list[str | bytes | int] = []
+        for ending in endings:
+            claim = ending.claim
+            if ending.kind == "succeeded":
+                finished += [
+                    raw(claim.id), claim.token, raw(claim.queue), ending.attempt, claim.lost, ending.task,
+                    ending.created_ms or claim.score, ending.result, ending.result_ttl_ms, ending.in_progress_ms,
+                ]  # fmt: skip
+        if finished:
+            await self.scripts.run("finish", worker, *finished)
+        others = [self._ending_call(worker, ending) for ending in endings if ending.kind != "succeeded"]
+        if others:
+            await self.scripts.run_all(others)
+
+    @staticmethod
+    def _ending_call(worker: str, ending: Ending) -> tuple[str, Command]:
+        """The script, and what it is sent, for an attempt that did not succeed."""
+        claim, failure = ending.claim, ending.failure
+        held = (worker, raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
+        kept = (ending.result, ending.result_ttl_ms, ending.in_progress_ms)
+        if ending.kind == "rescheduled":
+            tries = ending.attempt if ending.counts else ending.attempt - 1
+            entry = failure.to_entry() if failure else ""
+            return "reschedule", (*held, ending.attempt, tries, ending.delay_ms, entry)
+        if ending.kind == "cancelled":
+            return "cancel", (*held, *kept)
+        assert failure is not None  # noqa: S101 - a failed ending is built with its failure
+        last = (failure.error, failure.message, failure.fingerprint)
+        return "fail", (*held, *kept, ending.attempt, failure.to_entry(), *last)
+
+    async def retry(self, job_id: str, until_ms: int | None = None) -> None:
+        """Put a failed job back into its queue, its bytes unread, with 0 attempts.
+
+        With `until_ms`, only when it failed no later than that: a job that failed again since is left alone.
+
+        Raises JobNotFound when it is not in the failed list, JobNotRetryable when its bytes or its id are not free.
+        """
+        entry = json.dumps({"kind": "retried", "at": timestamp_ms()})
+        limit = () if until_ms is None else (until_ms,)
+        answer = _text(await self.scripts.run("retry", job_id, expires_extra_ms, entry, *limit))
+        if answer in ("missing", "newer"):
+            raise JobNotFound(job_id, "in the failed list")
+        if answer == "expired":
+            raise JobNotRetryable(f"job {job_id!r} expired before it ran and its arguments are gone; enqueue it anew")
+        if answer == "taken":
+            raise JobNotRetryable(f"a newer job with id {job_id!r} waits or runs already; nothing to retry")
+
+    async def delete(self, job_id: str, until_ms: int | None = None) -> None:
+        """Remove a failed job for good; with `until_ms`, only when it failed no later than that.
+
+        Raises JobNotFound when it is not in the failed list.
+        """
+        if not await self.scripts.run("delete", job_id, *(() if until_ms is None else (until_ms,))):
+            raise JobNotFound(job_id, "in the failed list")
+
+    async def cancel(self, job_id: str, queue: str, task: str, created_ms: int | None = None) -> bool:
+        """Call a job off: True when it waited and is cancelled, False when it runs and its worker was asked to abort.
+
+        `Job.result()` of a cancelled job raises CancelledError, as after arq's own `Job.abort()`.
+        Raises JobNotCancellable when it neither waits nor runs.
+        """
+        at_ms = timestamp_ms()
+        created_ms = created_ms or at_ms
+        result = serialize_result(
+            task,
+            (),
+            {},
+            0,
+            at_ms,
+            False,
+            CancelledError(),
+            at_ms,
+            at_ms,
+            f"{job_id}:{task}",
+            queue,
+            job_id,
+            serializer=self._serializer,
+        )
+        answer = await self.scripts.run("cancel", "", job_id, "", task, created_ms, result or b"", 3_600_000, 0, queue)
+        if not answer:
+            raise JobNotCancellable(f"job {job_id!r} neither waits nor runs; there is nothing to cancel")
+        return bool(answer == 1)
+
+    async def pause(self, queue: str, paused: bool) -> bool:
+        """Let no worker of ours claim from a queue (by key), or let them again; whether that changed anything."""
+        return bool(await self.scripts.run("pause", queue, int(paused)))
+
+    async def empty(self, queue: str, most: int) -> int:
+        """Remove up to `most` jobs that wait in a queue (by key), due or scheduled; how many went."""
+        return int(await self.scripts.run("empty", queue, most))
+
+    async def rescue(self) -> int:
+        """Return the jobs of dead workers to their queues; how many came back."""
+        rescued = 0
+        while came_back := int(await self.scripts.run("rescue", 1000, "WorkerLost", LOST_MESSAGE, "WorkerLost")):
+            rescued += came_back
+        return rescued
+
+    async def leave(self, worker: str) -> None:
+        """Take a worker off the list. What it still holds goes back; a claim that comes late gets nothing."""
+        await self.scripts.run("leave", worker)
+
+    async def announce_tasks(self, tasks: dict[str, dict[str, Any]]) -> None:
+        """Make tasks known to those that enqueue by name: task -> `{"queue": key, "serializer": "pickle"|"custom"}`."""
+        mapping = {name: json.dumps(about) for name, about in tasks.items()}
+        await self.redis.hset(KEYS["tasks"], mapping=mapping)  # type: ignore[misc]
+
+    async def announce_queues(self, queues: Sequence[str]) -> None:
+        """Make queues known to the readers."""
+        if queues:
+            await self.redis.sadd(KEYS["queues"], *queues)  # type: ignore[misc]
+
+
+def _text(value: str | bytes) -> str:
+    # An id of anyone's bytes must not end a worker: what is not UTF-8 goes through unharmed.
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
+
+
+def raw(text: str) -> bytes:
+    """An id as the server knows it."""
+    return text.encode("utf-8", "surrogateescape")

@@ -1,0 +1,74 @@
+"""Loads the Lua scripts: each file of `scripts/` is one transition, run whole by the server."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.commands.core import AsyncScript
+from redis.exceptions import NoScriptError
+
+from arqlight.journal.dedicated_connection import Command, Line
+from arqlight.journal.keys import KEYS
+from arqlight.settings import Settings
+
+_FOLDER = Path(__file__).parent / "scripts"
+_PROLOGUE = (_FOLDER / "prologue.lua").read_text()
+MOST_TOKENS = 16  # on one bell; a worker that comes away full wakes the next
+
+
+def script_source(verb: str, settings: Settings) -> str:
+    """The text of one script, with the key names and bounds it stands on."""
+    limits = {
+        "events": settings.keep_events,
+        "succeeded": settings.keep_succeeded,
+        "failed": settings.keep_failed,
+        "history": settings.keep_attempts,
+        "tokens": MOST_TOKENS,
+        "logs": settings.keep_logs,
+        "log": settings.keep_job_log,
+        "audit": settings.keep_audit,
+    }
+    names = ", ".join(f"{name} = '{key}'" for name, key in KEYS.items())
+    bounds = ", ".join(f"{name} = {bound}" for name, bound in limits.items())
+    body = (_FOLDER / f"{verb}.lua").read_text()
+    return f"local KEY = {{ {names} }}\nlocal LIMIT = {{ {bounds} }}\n{_PROLOGUE}\n{body}"
+
+
+class Scripts:
+    """Every script by its verb, sent by hash; a server that forgot it (SCRIPT FLUSH, restart) gets it again.
+
+    :param line: where they are sent; without one, each takes a connection out of the pool.
+    """
+
+    def __init__(self, redis: Redis, settings: Settings, line: Line | None = None) -> None:
+        verbs = (path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prologue")
+        self._line = line
+        self._scripts: dict[str, AsyncScript] = {
+            verb: redis.register_script(script_source(verb, settings)) for verb in verbs
+        }
+
+    async def run(self, verb: str, *args: str | bytes | int | float) -> Any:
+        """Run a script; its keys are found by the script itself, from the ids in `args`."""
+        script = self._scripts[verb]
+        if self._line is None:
+            return await script(args=args)
+        try:
+            return await self._line.call("EVALSHA", script.sha, 0, *args)
+        except NoScriptError:
+            await self._line.call("SCRIPT", "LOAD", str(script.script))
+            return await self._line.call("EVALSHA", script.sha, 0, *args)
+
+    async def run_all(self, calls: Sequence[tuple[str, Command]]) -> None:
+        """Run several scripts, each by itself, in one round trip where there is a line."""
+        if self._line is None:
+            for verb, args in calls:
+                await self.run(verb, *args)
+            return
+        commands: list[Command] = [("EVALSHA", self._scripts[verb].sha, 0, *args) for verb, args in calls]
+        try:
+            await self._line.call_all(commands)
+        except NoScriptError:
+            for verb in dict.fromkeys(verb for verb, _ in calls):
+                await self._line.call("SCRIPT", "LOAD", str(self._scripts[verb].script))
+            await self._line.call_all(commands)

@@ -1,0 +1,67 @@
+"""One secret, from which every key is derived (HKDF, RFC 5869): a leak of one key tells nothing of the others."""
+
+import base64
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.fernet import Fernet, InvalidToken
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from arqlight.errors import SettingsError
+from arqlight.settings import KEY_FILE, Settings
+
+
+class KeyRing:
+    """Keys by what they are for. The secret is read, or made, when the first key is asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._master: bytes | None = None
+
+    def derive(self, purpose: str) -> bytes:
+        """32 bytes for one purpose. Raises SettingsError when there is no secret and none can be made."""
+        if self._master is None:
+            set_key = self._settings.secret_key
+            self._master = set_key.get_secret_value().encode() if set_key else _kept_key(self._settings.data_dir)
+        return HKDF(hashes.SHA256(), 32, salt=None, info=f"arqlight:{purpose}".encode()).derive(self._master)
+
+    def encrypt(self, text: str) -> bytes:
+        """`text` for the database (Fernet)."""
+        return self._box().encrypt(text.encode())
+
+    def decrypt(self, sealed: bytes) -> str:
+        """What `encrypt` was given. Raises SettingsError when the secret key has changed since."""
+        try:
+            return self._box().decrypt(sealed).decode()
+        except InvalidToken:
+            raise SettingsError(
+                "a stored secret does not open with this ARQLIGHT_SECRET_KEY; set the one it was stored with"
+            ) from None
+
+    def _box(self) -> Fernet:
+        return Fernet(base64.urlsafe_b64encode(self.derive("stored secrets")))
+
+
+def _kept_key(data_dir: Path) -> bytes:
+    path = data_dir / KEY_FILE
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        # Whole or not at all: of two processes that start at once, one makes it and both read it.
+        draft = path.with_name(f"{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
+        if not path.exists():
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_hex(32) + "\n")
+            try:
+                os.link(draft, path)
+            except FileExistsError:
+                pass  # the other one was first
+            finally:
+                draft.unlink()
+        return path.read_text().strip().encode()
+    except OSError as error:
+        raise SettingsError(
+            f"no secret key can be kept at {str(path)!r} ({error.strerror}); set ARQLIGHT_SECRET_KEY, for example to "
+            "what `openssl rand -hex 32` prints"
+        ) from error

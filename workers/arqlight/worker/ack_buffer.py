@@ -1,0 +1,108 @@
+"""Endings gathered into groups: while one group is on its way to the server, the next one fills."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError
+
+from arqlight.journal.journal import Ending, Journal
+
+logger = logging.getLogger("arqlight.worker")
+LARGEST_GROUP = 500
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+SERVER_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError)
+
+
+class Commits:
+    """A job counts as finished when its group is committed; a server that is away is waited for.
+
+    The worker claims nothing new while more than a group waits here, so that group and its slots are the bound.
+
+    :param caught_up: called when no more than a group waits any longer.
+    """
+
+    def __init__(self, journal: Journal, worker: str, caught_up: Callable[[], None]) -> None:
+        self._journal = journal
+        self._worker = worker
+        self._caught_up = caught_up
+        self._waiting: list[tuple[Ending, asyncio.Future[None] | None]] = []
+        self._underway: list[tuple[Ending, asyncio.Future[None] | None]] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than the next group takes."""
+        return len(self._waiting) > LARGEST_GROUP
+
+    def unwritten(self) -> set[str]:
+        """The ids of the jobs that ended and are not written down yet."""
+        return {ending.claim.id for ending, _ in (*self._waiting, *self._underway)}
+
+    def submit(self, ending: Ending) -> None:
+        """Write `ending` down soon."""
+        self._add(ending, None)
+
+    def submitted(self, ending: Ending) -> asyncio.Future[None]:
+        """The same, as a future: done when `ending` is written; it raises RedisError when the server refuses it."""
+        written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._add(ending, written)
+        return written
+
+    async def drain(self) -> None:
+        """Return when nothing waits."""
+        while self._flushing and not self._flushing.done():
+            await self._flushing
+
+    def _add(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
+        self._waiting.append((ending, written))
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+
+    async def _flush(self) -> None:
+        while self._waiting:
+            group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
+            self._underway = group
+            was_behind = len(group) + len(self._waiting) > LARGEST_GROUP
+            try:
+                await self._write([ending for ending, _ in group])
+            except RedisError:
+                # One of them is refused: the others must not go down with it.
+                for ending, written in group:
+                    await self._write_alone(ending, written)
+                continue
+            for _, written in group:
+                if written:
+                    _resolve(written, None)
+            if was_behind and not self.is_behind:
+                self._caught_up()
+        self._underway = []
+
+    async def _write_alone(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
+        problem: RedisError | None = None
+        try:
+            await self._write([ending])
+        except RedisError as error:
+            logger.exception("the end of job %s could not be written", ending.claim.id)
+            problem = error
+        if written:
+            _resolve(written, problem)
+
+    async def _write(self, endings: list[Ending]) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                return await self._journal.commit(self._worker, endings)
+            except SERVER_AWAY as error:
+                logger.warning("%d finished jobs wait for the server: %s", len(endings), error)
+                await asyncio.sleep(pause_s)
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+
+def _resolve(written: asyncio.Future[None], error: Exception | None) -> None:
+    if written.done():
+        return
+    if error is None:
+        written.set_result(None)
+    else:
+        written.set_exception(error)

@@ -1,0 +1,84 @@
+"""The doorman: one of all workers rings for the jobs that nobody rings for.
+
+Plain arq clients leave no token on a bell, and a scheduled job becomes due by itself. If every worker listened for
+those, every new job would wake every worker; so one does, and its ringing wakes one: its own, when that is idle. It
+lives in the heartbeat's thread, where no task can block it.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from arqlight.journal.pubsub import PAUSE_S, growing_sets, hear
+from arqlight.journal.scripting import Scripts
+
+logger = logging.getLogger("arqlight.doorman")
+OWN_PREFIX = b"arqlight:"
+# How long the doorman's own worker may take to look for a job that it was offered, before the others are rung for.
+LONGEST_HEAD_START_S = 0.1
+Offer = Callable[[Callable[[], None]], bool]
+
+
+class Doorman:
+    """Rings when a queue grew or a scheduled job is due.
+
+    :param offer: wakes the doorman's own worker if that is idle, and says whether it did; called in this thread. The
+        worker calls what it is given when it has looked.
+    :param poll_s: how often to look where the server sends no notifications, in seconds; None where it does.
+    """
+
+    def __init__(self, redis: Redis, scripts: Scripts, offer: Offer, poll_s: float | None) -> None:
+        self._redis = redis
+        self._offer = offer
+        self._scripts = scripts
+        self._poll_s = poll_s
+        self._changed = asyncio.Event()
+        self.is_waiting = False  # for a job to come: all that came before has been seen to
+
+    async def keep_the_door(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            if self._poll_s is None:
+                group.create_task(hear(self._redis, growing_sets(self._redis), self._hear))
+            group.create_task(self._keep_ringing())
+
+    def _hear(self, key: bytes) -> None:
+        if not key.startswith(OWN_PREFIX):  # the journal's own indexes grow all the time
+            self._changed.set()
+
+    async def _keep_ringing(self) -> None:
+        while True:
+            self.is_waiting = False
+            self._changed.clear()
+            try:
+                next_due_ms = int(await self._scripts.run("ring"))
+            except RedisError as error:
+                logger.warning("nobody can be woken, trying again: %s", error)
+                await asyncio.sleep(PAUSE_S)
+                continue
+            waits = [
+                wait for wait in (next_due_ms / 1000 if next_due_ms >= 0 else None, self._poll_s) if wait is not None
+            ]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(waits, default=None)):
+                    self.is_waiting = True
+                    await self._changed.wait()
+                    self.is_waiting = False
+                    await self._offer_to_own_worker()
+
+    async def _offer_to_own_worker(self) -> None:
+        """Return when the own worker has looked, or when there is no use in waiting for that."""
+        loop, looked = asyncio.get_running_loop(), asyncio.Event()
+
+        def tell() -> None:
+            with contextlib.suppress(RuntimeError):  # this loop has ended meanwhile
+                loop.call_soon_threadsafe(looked.set)
+
+        if self._offer(tell):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(LONGEST_HEAD_START_S):
+                    await looked.wait()

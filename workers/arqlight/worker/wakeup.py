@@ -1,0 +1,53 @@
+"""Wakes an idle worker. Whoever enqueues leaves a token on the queue's bell, and one token wakes one worker."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.keys import KEYS
+
+logger = logging.getLogger("arqlight.doorbell")
+PAUSE_S = 1.0
+BLOCK_S = 60
+
+
+class Doorbell:
+    """Waits for a token on the bells of a worker's queues, while the worker has room for a job.
+
+    Calls `ring(queue key)` for each token; ("" after a reconnect: anything may have come).
+    """
+
+    def __init__(self, redis: Redis, queues: Sequence[str], ring: Callable[[str], None]) -> None:
+        self._line = Line(redis)
+        self._bells = [KEYS["bell"] + queue for queue in queues]
+        self._ring = ring
+        self._wanted = asyncio.Event()
+
+    def want(self) -> None:
+        """Ask for one more token."""
+        self._wanted.set()
+
+    async def listen(self) -> None:
+        """Listen until cancelled; a lost connection is made anew."""
+        try:
+            await self._keep_listening()
+        finally:
+            await self._line.close()
+
+    async def _keep_listening(self) -> None:
+        while True:
+            await self._wanted.wait()
+            try:
+                popped = await self._line.call("BLPOP", *self._bells, BLOCK_S)
+            except RedisError as error:
+                logger.warning("the bell is silent, connecting again: %s", error)
+                await asyncio.sleep(PAUSE_S)
+                self._ring("")
+                continue
+            if popped:
+                self._wanted.clear()
+                self._ring(popped[1].decode("utf-8", "surrogateescape"))

@@ -1,0 +1,430 @@
+"""The worker: claim, run, finish. A subclass of arq's, so an application's `WorkerSettings` runs unchanged."""
+
+import asyncio
+import contextlib
+import gc
+import json
+import logging
+import os
+import secrets
+import signal
+import socket
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import arq
+from arq.connections import ArqRedis, create_pool, log_redis_info
+from arq.cron import CronJob
+from arq.utils import timestamp_ms
+from redis.exceptions import RedisError
+
+from arqlight.errors import ServerUnreachable
+from arqlight.jobs.display import iso
+from arqlight.jobs.masking import mask_also, secrets_of
+from arqlight.jobs.overrides import Overrides
+from arqlight.jobs.periodic_job import PeriodicJob
+from arqlight.jobs.serialization import write_json
+from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.journal import Claim, Ending, Journal
+from arqlight.journal.keys import KEYS
+from arqlight.journal.overrides import read_overrides
+from arqlight.journal.pubsub import allow_notifications, hear
+from arqlight.journal.schedules import ensure_schedules
+from arqlight.journal.scripting import Scripts
+from arqlight.runtime.job_log import Logbook, job_log
+from arqlight.runtime.progress import Progress
+from arqlight.runtime.schedules import fire_due
+from arqlight.settings import Settings, split_names
+from arqlight.task import Task
+from arqlight.version import __version__
+from arqlight.worker.ack_buffer import SERVER_AWAY, Commits
+from arqlight.worker.attempt import Attempt
+from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
+from arqlight.worker.queue_order import Lanes
+from arqlight.worker.wakeup import Doorbell
+
+if TYPE_CHECKING:
+    from arqlight.connections.database import DatabaseConnection
+    from arqlight.worker.database_runner import Runner
+
+logger = logging.getLogger("arqlight.worker")
+GC_THRESHOLDS = (50_000, 20, 50)
+# A token is lost with the worker that took it: the queues are looked at now and then all the same.
+SAFETY_POLL_S = 2.5
+# arq's in-progress key is for who asks from outside: a job that is over before anybody can ask does without.
+BUSY_AFTER_S = 0.02
+CRON_STEP_S = 0.5  # arq's own window for cron jobs
+
+
+class Worker(arq.Worker):
+    """Runs arq tasks from one or several queues, and writes every step into the journal.
+
+    :param settings: ours; the parameters that are arq's own mean what arq says.
+    :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
+    :param schedules: periodic jobs that are noted at the start, where they are not yet; people may change them then.
+    :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
+    :param databases: connections to PostgreSQL whose jobs of the same queues run here too, in as many slots again.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        settings: Settings,
+        queues: Sequence[str] | Lanes = (),
+        limits: Mapping[str, int] | None = None,
+        schedules: Sequence[PeriodicJob] = (),
+        databases: Sequence["DatabaseConnection"] = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.settings = settings
+        self.lanes = queues if isinstance(queues, Lanes) else Lanes(tuple(queues) or (self.queue_name,))
+        self.queues = list(self.lanes.keys)
+        self.limits = dict(limits or {})
+        self.schedules = schedules
+        self.databases = databases
+        self._runners: list[Runner] = []
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self.result_ttls_ms: dict[str, int] = {}
+        self.overrides = Overrides()
+        self.secrets = secrets_of(settings)
+        mask_also(split_names(settings.mask))
+        self._started_ms = timestamp_ms()
+        self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
+        self._wake = asyncio.Event()
+        self._may_have_more = True
+        self._summoned = True
+        self._lost_an_answer = False
+        self._looked: Callable[[], None] | None = None
+        self._errands: set[asyncio.Task[None]] = set()
+        self._lines: list[Line] = []
+        self._companions: list[asyncio.Task[None]] = []
+        self._heartbeat: Heartbeat | None = None
+        self._telling = contextlib.AsyncExitStack()
+
+    def run(self) -> None:
+        """Run in a process that is this worker's own, until it is stopped."""
+        # Each job makes some dozens of objects that are soon gone. At Python's defaults they are looked through so
+        # often, with all that was loaded, that it doubles what a job of a database costs.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*GC_THRESHOLDS)
+        super().run()
+
+    async def main(self) -> None:
+        """Start up, then claim and run until stopped (or, in a burst, until the queues are empty)."""
+        await self._start()
+        while True:
+            wait_s = await self._round()
+            if self.burst and await self._is_drained():
+                return
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._wake.wait()
+
+    async def _start(self) -> None:
+        if self._pool is None:
+            self._pool = await self._connect()
+        # Two lines, so that a claim does not wait behind a commit, nor a commit behind a claim.
+        self._lines = [Line(self.pool), Line(self.pool), Line(self.pool)]
+        self.journal = Journal(self.pool, self.settings, self._lines[0])
+        self.commits = Commits(Journal(self.pool, self.settings, self._lines[1]), self.id, self._wake.set)
+        logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
+        await log_redis_info(self.pool, logger.info)
+        telling = Scripts(self.pool, self.settings, self._lines[2])
+        self.progress = Progress(telling)
+        self.logbook = self._telling.enter_context(Logbook(telling, self.id, self.secrets).attached())
+        self._telling.push_async_callback(self.progress.close)
+        self._telling.push_async_callback(self.logbook.close_book)
+        self.ctx["redis"] = self.pool
+        self.ctx["progress"] = self.progress
+        self.ctx["log"] = job_log()
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        await self.journal.announce_queues(self.queues)
+        await self._follow_overrides()
+        await self.journal.announce_tasks(self.tasks_to_announce())
+        await ensure_schedules(self.pool, self.schedules)
+        notified = await allow_notifications(self.pool)
+        self._doorbell = Doorbell(self.pool, self.queues, self._ring)
+        self._companions = [
+            asyncio.create_task(self._doorbell.listen()),
+            asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._summon)),
+            asyncio.create_task(hear(self.pool, KEYS["overridden"], self._overridden)),
+            asyncio.create_task(self._look_around()),
+        ]
+        poll_s = None if notified else self.poll_delay_s
+        self._heartbeat = Heartbeat(self.id, self._record, self._connect_beside, self.settings, self._offer, poll_s)
+        self._heartbeat.start()
+        if self.databases:
+            from arqlight.worker.database_runner import Runner  # not loaded where there is no database
+
+            self._runners = [Runner(self, database) for database in self.databases]
+            for runner in self._runners:
+                runner.start()
+
+    async def _round(self) -> float:
+        """Claim what fits, start it, see to aborts and cron; how many seconds to wait before the next round at most."""
+        self._wake.clear()
+        # Taken before the claim is sent: one that was sent before the offer has not looked for it.
+        looked, self._looked = self._looked, None
+        try:
+            if self._lost_an_answer:
+                await self._give_back()
+            await self._claim()
+            if looked:
+                looked()
+            if self.allow_abort_jobs and self._summoned:
+                await self._abort_recalled()
+            await self.heart_beat()
+        except SERVER_AWAY as error:
+            logger.warning("the server does not answer, trying again: %s", error)
+            self._wake.clear()
+            self._may_have_more = True
+            return 1.0
+        return CRON_STEP_S if self.cron_jobs else SAFETY_POLL_S
+
+    async def _claim(self) -> None:
+        slots = self._free_slots()
+        if slots <= 0:
+            self._may_have_more = True
+            return
+        # Half of the slots at a time: the server works on one half while the tasks of the other run.
+        asked = min(slots, self.queue_read_limit, (self.max_jobs + 1) // 2)
+        queues, shares = self.lanes.turns(asked)
+        self._lost_an_answer = True
+        claims, self._may_have_more = await self.journal.claim(
+            self.id, queues, asked, self.lease_ms, self.allow_abort_jobs, shares
+        )
+        self._lost_an_answer = False
+        attempts = [Attempt(self, claim) for claim in claims]
+        for attempt in attempts:
+            claim = attempt.claim
+            task = self.loop.create_task(self._run(attempt))
+            self.tasks[claim.id] = self.job_tasks[claim.id] = task
+            task.add_done_callback(partial(self._settle, claim))
+        if attempts:
+            # Behind the first step of each: a task that never waits needs no timer.
+            self.loop.call_soon(self._set_timers, attempts)
+            self.loop.call_later(BUSY_AFTER_S, self._mark_busy, claims)
+        if self._free_slots() > 0:
+            if self._may_have_more:
+                self._wake.set()
+            else:
+                self._doorbell.want()
+
+    async def _give_back(self) -> None:
+        """After a claim whose answer never came: the server may have given jobs that nobody here knows of."""
+        returned = await self.journal.give_back(self.id, {*self.tasks, *self.commits.unwritten()})
+        self._lost_an_answer = False
+        if returned:
+            logger.warning("%d jobs went back: the answer to their claim was lost", returned)
+
+    async def _follow_overrides(self) -> None:
+        """Run by what is set on the page now; limits of queues are of all workers, so each writes the same."""
+        overrides = await read_overrides(self.pool)
+        if overrides == self.overrides and self._heartbeat:
+            return
+        self.overrides = overrides
+        limits = {queue: self.overrides.get("queue", queue).concurrency for queue in self.queues}
+        await self.journal.limit_queues({queue: limit or self.limits.get(queue, 0) for queue, limit in limits.items()})
+        for runner in self._runners:
+            runner.wake()
+        self._wake.set()
+
+    def _overridden(self, name: bytes) -> None:
+        self._send_off(self._follow_overrides())
+
+    def _free_slots(self) -> int:
+        if not self.allow_pick_jobs or self.commits.is_behind:
+            return 0
+        slots = self.max_jobs - len(self.tasks)
+        if self.burst and self.max_burst_jobs >= 0:
+            slots = min(slots, self.max_burst_jobs - self._jobs_started())
+        return slots
+
+    def _set_timers(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            if task := self.job_tasks.get(attempt.claim.id):
+                attempt.set_timer(task)
+
+    def _mark_busy(self, claims: list[Claim]) -> None:
+        running = [claim for claim in claims if claim.id in self.job_tasks]
+        if running:
+            # Where it does not arrive, arq's clients are told that the job is deferred.
+            self._send_off(self.journal.mark_busy(self.id, running, self.lease_ms))
+
+    def _send_off(self, errand: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for, and that may be lost when the server is away."""
+
+        async def run() -> None:
+            with contextlib.suppress(*SERVER_AWAY):
+                await errand
+
+        task = self.loop.create_task(run())
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def _abort_recalled(self) -> None:
+        self._summoned = False
+        for job_id in await self.journal.recalled(self.id):
+            if task := self.job_tasks.get(job_id):
+                self.aborting_tasks.add(job_id)
+                task.cancel()
+
+    async def _run(self, attempt: Attempt) -> None:
+        ending = await attempt.run()
+        self.progress.forget(attempt.claim.id)
+        self.job_tasks.pop(attempt.claim.id, None)
+        if self.after_job_end is None:
+            self.commits.submit(ending)
+            return
+        # A shutdown must not cut a commit in two: the group is flushed, whatever cancels this task.
+        await asyncio.shield(self.commits.submitted(ending))
+        await attempt.hook(self.after_job_end, "after_job_end")
+
+    def _settle(self, claim: Claim, done: asyncio.Task[None]) -> None:
+        self.tasks.pop(claim.id, None)
+        self.job_tasks.pop(claim.id, None)
+        if done.cancelled():
+            # Cancelled before its first step: nothing ran, so it goes back uncounted. A later ending changes nothing.
+            self.commits.submit(Ending(claim, "", claim.attempt, "rescheduled", counts=False))
+        elif error := done.exception():
+            logger.error("job %s could not be settled; it is run again when this worker ends", claim.id, exc_info=error)
+        if self._may_have_more:
+            self._wake.set()
+
+    def _ring(self, queue: str) -> None:
+        if queue and self._free_slots() <= 0:
+            # Filled by its own cron or poll meanwhile: the token is another worker's.
+            self._send_off(self.journal.ring(queue))
+        else:
+            self._wake.set()
+
+    def _offer(self, looked: Callable[[], None]) -> bool:
+        """Wake up for new work if there is nothing else to do, and call `looked` when the look is over.
+
+        Whether it was so; called in the heartbeat's thread.
+        """
+        is_idle = not self.tasks and self._free_slots() > 0
+        if is_idle:
+            self._looked = looked
+            self.loop.call_soon_threadsafe(self._wake.set)
+        return is_idle
+
+    def _summon(self, job_id: bytes) -> None:
+        self._summoned = True
+        if job_id:  # else the line is new: what was missed, if anything, the next look around finds
+            self._wake.set()
+
+    async def _is_drained(self) -> bool:
+        """Whether a burst is over: as in arq, when the queues are empty or the limit of jobs is reached."""
+        limit_reached = 0 <= self.max_burst_jobs <= self._jobs_started()
+        if not limit_reached:
+            if self._may_have_more:
+                return False
+            async with self.pool.pipeline(transaction=False) as pipe:
+                for queue in self.queues:
+                    pipe.zcard(queue)
+                if any(await pipe.execute()):
+                    self._may_have_more = True
+                    return False
+        await asyncio.gather(
+            *self.tasks.values(), *(runner.drained() for runner in self._runners), return_exceptions=True
+        )
+        await self.commits.drain()
+        return True
+
+    async def _look_around(self) -> None:
+        """Now and then: jobs of dead workers, and jobs that were called off while no summons could come."""
+        while True:
+            await asyncio.sleep(BEAT_S)
+            self._summoned = True
+            try:
+                await self._follow_overrides()
+                await fire_due(self.pool, self.journal)
+                rescued = await self.journal.rescue()
+            except RedisError as error:
+                logger.warning("dead workers could not be looked for: %s", error)
+                continue
+            if rescued:
+                logger.warning("%d jobs of dead workers are back in their queues", rescued)
+
+    async def close(self) -> None:
+        """Stop: running jobs go back, what ended is committed, the lease is given up; then as arq does."""
+        if self._pool is None:
+            return
+        if not self._handle_signals:
+            self.handle_sig(signal.SIGUSR1)
+        self.allow_pick_jobs = False
+        grace_s = self._job_completion_wait
+        await asyncio.gather(
+            *self.tasks.values(), *(runner.stop(grace_s) for runner in self._runners), return_exceptions=True
+        )
+        for companion in self._companions:
+            companion.cancel()
+        await asyncio.gather(*self._companions, *self._errands, return_exceptions=True)
+        if self._heartbeat:
+            await self.commits.drain()
+            await self._heartbeat.stop()
+            with contextlib.suppress(*SERVER_AWAY):  # then the lease runs out by itself
+                await self.journal.leave(self.id)
+        await self._telling.aclose()
+        for line in self._lines:
+            await line.close()
+        for database in self.databases:
+            await database.close()
+        await super().close()
+
+    async def _connect(self) -> ArqRedis:
+        try:
+            return await create_pool(
+                self.redis_settings,
+                job_deserializer=self.job_deserializer,
+                job_serializer=self.job_serializer,
+                default_queue_name=self.queue_name,
+                expires_extra_ms=self.expires_extra_ms,
+            )
+        except (RedisError, OSError) as error:
+            where = self.redis_settings
+            place = f"{where.host}:{where.port}" if where else "the given pool"
+            raise ServerUnreachable(f"no Redis or Valkey answers at {place}: {error}; is it running?") from error
+
+    async def _connect_beside(self) -> ArqRedis:
+        """A connection for another event loop than the worker's."""
+        if self.redis_settings is not None:
+            return await self._connect()
+        pool = self.pool.connection_pool
+        return ArqRedis(type(pool)(connection_class=pool.connection_class, **pool.connection_kwargs))
+
+    def _record(self) -> dict[str, str]:
+        return {
+            "host": socket.gethostname(),
+            "pid": str(os.getpid()),
+            "version": __version__,
+            "queues": json.dumps(self.queues),
+            "tasks": json.dumps(sorted(self.functions)),
+            "crons": json.dumps([_cron_record(cron) for cron in self.cron_jobs or ()]),
+            "max_jobs": str(self.max_jobs),
+            "aborts": "1" if self.allow_abort_jobs else "0",
+            "started_at": str(self._started_ms),
+            "memory_bytes": str(memory_bytes()),
+        }
+
+    def tasks_to_announce(self) -> dict[str, dict[str, Any]]:
+        """What those that enqueue by name have to know of each task."""
+        serializer = "pickle" if self.job_serializer in (None, write_json) else "custom"
+        return {
+            name: {"queue": f.queue if isinstance(f, Task) else self.queue_name, "serializer": serializer}
+            for name, f in self.functions.items()
+        }
+
+
+def _cron_record(cron: CronJob) -> dict[str, Any]:
+    """One of the application's own cron jobs, as arq runs it."""
+    fields = ("month", "day", "weekday", "hour", "minute", "second")
+    when = {name: getattr(cron, name) for name in fields if getattr(cron, name) is not None}
+    words = ", ".join(f"{name} {sorted(value) if isinstance(value, set) else value}" for name, value in when.items())
+    due = cron.next_run
+    return {"name": cron.name, "words": words, "next_at": iso(due.timestamp() * 1000) if due else None}

@@ -1,0 +1,33 @@
+"""Reads an application's `WorkerSettings`, as arq reads it, and what is ours beside it."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from arq.worker import get_kwargs
+
+from arqlight.connections.named import open_databases
+from arqlight.connections.redis_client import arq_settings
+from arqlight.jobs.serialization import read_json, write_json
+from arqlight.settings import Settings
+from arqlight.worker.queue_order import parse_lanes, parse_limits
+from arqlight.worker.worker import Worker
+
+
+def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
+    """A worker from an arq `WorkerSettings` class or dict, read as arq reads it.
+
+    `queues` are lane names, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
+    `queue_limits` (lane -> jobs at once, over all workers) win over the setting. A Redis that was set explicitly (flag
+    or environment) wins over the class's `redis_settings`; else the class's wins.
+    """
+    kwargs = get_kwargs(settings_class)
+    own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
+    if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
+        kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
+    if settings.serializer == "json":
+        kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
+    databases = open_databases(settings)
+    lanes = parse_lanes(queues or own.get("queues", ()))
+    limits = parse_limits(own.get("queue_limits") or settings.limit_names())
+    ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases}
+    return Worker(queues=lanes if lanes.keys else (), **ours, **{**kwargs, **overrides})
