@@ -265,7 +265,7 @@ async def test_queues_and_tasks_have_their_connection_by_setting(several: Settin
 async def test_an_address_that_cannot_work_gets_one_clear_sentence_and_the_rest_goes_on(
     settings: Settings, legacy: Legacy, postgres: str, pool: ArqRedis, address: str, said: str, monkeypatch: Any
 ) -> None:
-    for module in ("addresses", "database.pool"):
+    for module in ("redis_client", "database.pool"):
         monkeypatch.setattr(f"arqlight.connections.{module}.CONNECT_TIMEOUT_S", 1)
 
     async def not_redis(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
