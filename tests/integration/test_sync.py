@@ -14,7 +14,7 @@ from arqlight.errors import NotYet
 from arqlight.families.database import Database
 from arqlight.families.sync.marketplace import MarketplaceTrouble, TokenMissing, TokenRefused, UnexpectedAnswer
 from arqlight.families.sync.syncing import UnknownMarketplace, list_runs, sync_sales
-from arqlight.families.tables import sales
+from arqlight.families.sync.tables import sales
 from tests.support.marketplaces import Marketplaces, envato_sale, gumroad_sale
 
 Sync = Callable[..., Awaitable[dict[str, Any]]]

@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from arq import Retry
 from standardwebhooks.webhooks import Webhook
 
-from arqlight.families.clients import close_clients, open_clients
+from arqlight.bundled import close_clients, open_clients
 from arqlight.families.email.message import InvalidEmail
 from arqlight.families.email.sending import RecipientRefused, send_email
 from arqlight.families.webhooks.answers import DeliveryFailed, DeliveryRefused, InvalidWebhook

@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
 from arqlight.families.database import Database
-from arqlight.families.tables import devices, usage_daily
 from arqlight.families.telemetry.folding import fold_telemetry
 from arqlight.families.telemetry.intake import Hasher, take_in
+from arqlight.families.telemetry.tables import devices, usage_daily
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
 from arqlight_service.app import create_app

@@ -95,6 +95,10 @@ class NotFound(ArqlightError):
     """What was asked for is not there."""
 
 
+class Forbidden(ArqlightError):
+    """Whoever asks may not have it."""
+
+
 class ReadOnly(ArqlightError):
     """A connection that is only looked at was asked to change something."""
 

@@ -1,11 +1,15 @@
-"""Every setting, from the environment (`ARQLIGHT_…`), checked once at start."""
+"""Every setting, from the environment (`ARQLIGHT_…`), checked once at start.
+
+`Settings` are those of the core. A task family declares its own (`FamilySettings`), and finds them with `Settings.of`.
+"""
 
 import ipaddress
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 
 from arqlight.addresses import OBSERVED, REDIS_SCHEMES, check_address, parse_connections
 from arqlight.alert_rules import parse_rules
@@ -15,19 +19,38 @@ ADDRESS_FILE = "redis-url"
 DATABASE_FILE = "database-url"
 KEY_FILE = "secret-key"
 FALLBACK_REDIS_URL = "redis://127.0.0.1:6379/0"
+PREFIX = "ARQLIGHT_"
+# Names that a platform sets, read where ours are not.
+PLATFORM_NAMES = {"port": "PORT"}
 
 
-class Settings(BaseSettings):
-    """What can be set. Times carry their unit in the name; a secret never shows in a repr."""
+class FamilySettings(BaseModel):
+    """What can be set for a task family: a subclass names it, each field is `ARQLIGHT_<NAME>` and a flag.
 
-    model_config = SettingsConfigDict(env_prefix="ARQLIGHT_", extra="ignore", frozen=True)
+    A secret is a `SecretStr`, under a name that ends in `password`, `secret`, `token` or the like, so that it is
+    masked wherever it comes up.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+
+Part = TypeVar("Part", bound=FamilySettings)
+Kind = TypeVar("Kind", bound=BaseModel)
+
+
+class Settings(BaseModel):
+    """What can be set. Times carry their unit in the name; a secret never shows in a repr.
+
+    What the environment has for task families is kept beside it, unread, until a family asks for it.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     host: str = Field("127.0.0.1", description="Address the service listens on; another than loopback needs `auth`.")
     port: int = Field(
         8080,
         ge=0,
         le=65535,
-        validation_alias=AliasChoices("ARQLIGHT_PORT", "PORT", "port"),
         description="Port of the service; 0 takes a free one. PORT works too.",
     )
     data_dir: Path = Field(Path(".arqlight"), description="Where the embedded server keeps its data.")
@@ -106,48 +129,15 @@ class Settings(BaseSettings):
     keep_job_log: int = Field(500, ge=1, le=10_000, description="Lines of its own log that a job keeps.")
     keep_attempts: int = Field(25, ge=1, le=1_000, description="Failed attempts, with their traces, that a job keeps.")
     keep_audit: int = Field(1_000, ge=1, description="Entries of the list of who changed what.")
-    keep_deliveries_d: float = Field(30, gt=0, description="Days that deliveries of webhooks are kept for a look.")
-    smtp_host: str = Field("127.0.0.1", description="SMTP server.")
-    smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
-    smtp_tls: Literal["none", "starttls", "implicit"] = Field("none", description="none, starttls or implicit.")
-    smtp_ca_file: Path | None = Field(None, description="CA certificates to trust instead of the system's.")
-    smtp_username: str | None = Field(None, description="Sign-in name, when the server asks for one.")
-    smtp_password: SecretStr | None = Field(None, description="Its password.")
-    smtp_from: str = Field("arqlight <no-reply@localhost>", description="From address.")
-    smtp_connect_timeout_s: float = Field(10, gt=0, description="Seconds to connect, TLS included.")
-    smtp_send_timeout_s: float = Field(30, gt=0, description="Seconds for each answer of the SMTP server.")
-    smtp_connections: int = Field(4, ge=1, le=100, description="Connections to the mail server a worker keeps open.")
-    smtp_per_minute: int = Field(0, ge=0, description="Mails a minute at most, over all workers; 0: no limit.")
-    webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret (whsec_…) that signs.")
-    webhook_timeout_s: float = Field(15, gt=0, description="Seconds for one delivery, connect to last byte.")
 
-    webhook_allowed_networks: str = Field(
-        "", description="Private networks webhooks may go to all the same: 10.0.0.0/8,127.0.0.0/8."
-    )
-    webhook_failures_allowed: int = Field(
-        50, ge=1, description="Failed deliveries in a row after which an endpoint is switched off."
-    )
-    storage_url: str | None = Field(
-        None, description="Where exports go: file:///folder or s3://bucket/prefix. Default: the data directory."
-    )
-    export_keep_h: float = Field(72, gt=0, description="Hours an export can be downloaded.")
-    licence_key_file: Path | None = Field(
-        None, description="Ed25519 private key (PEM) that signs licence keys. Default: derived from the secret key."
-    )
-    envato_token: SecretStr | None = Field(None, description="Personal token of the Envato API.")
-    envato_url: str = Field("https://api.envato.com", description="Where the Envato API is.")
-    gumroad_token: SecretStr | None = Field(None, description="Access token of the Gumroad API.")
-    gumroad_url: str = Field("https://api.gumroad.com", description="Where the Gumroad API is.")
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        # Not what is kept for families: there may be passwords in it, and their type is not known here.
+        return ((name, getattr(self, name)) for name in type(self).model_fields)
 
-    @field_validator("envato_token", "gumroad_token", "secret_key")
+    @field_validator("secret_key")
     @classmethod
-    def _one_word(cls, token: SecretStr | None) -> SecretStr | None:
-        value = token.get_secret_value() if token else ""
-        if value != value.strip():
-            raise ValueError("it begins or ends with a space or a newline; take that away")
-        if not value.isprintable() or " " in value:
-            raise ValueError("it holds spaces or control characters, which no token has")
-        return token
+    def _one_word(cls, key: SecretStr | None) -> SecretStr | None:
+        return check_token(key)
 
     @field_validator("alerts")
     @classmethod
@@ -168,12 +158,10 @@ class Settings(BaseSettings):
             raise ValueError("it is shorter than 32 characters; make one with: openssl rand -hex 32")
         return key
 
-    @field_validator("webhook_allowed_networks", "trusted_proxies")
+    @field_validator("trusted_proxies")
     @classmethod
     def _networks(cls, text: str) -> str:
-        for name in split_names(text):
-            ipaddress.ip_network(name)
-        return text
+        return check_networks(text)
 
     @field_validator("redis_url", "observe")
     @classmethod
@@ -229,6 +217,11 @@ class Settings(BaseSettings):
             if name != "default"
         }
 
+    def of(self, family: type[Part]) -> Part:
+        """What is set for a task family. Raises SettingsError, one line that names each wrong setting."""
+        kept = self.model_extra or {}
+        return _checked(family, {name: kept[name] for name in family.model_fields if kept.get(name) is not None})
+
     def queue_names(self) -> list[str]:
         """`queues`, split."""
         return split_names(self.queues)
@@ -243,34 +236,57 @@ def split_names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
+def check_token(token: SecretStr | None) -> SecretStr | None:
+    """A token or key as it is pasted into the environment. Raises ValueError for one that cannot be one."""
+    value = token.get_secret_value() if token else ""
+    if value != value.strip():
+        raise ValueError("it begins or ends with a space or a newline; take that away")
+    if not value.isprintable() or " " in value:
+        raise ValueError("it holds spaces or control characters, which no token has")
+    return token
+
+
+def check_networks(text: str) -> str:
+    """Networks with commas between them. Raises ValueError."""
+    for name in split_names(text):
+        ipaddress.ip_network(name)
+    return text
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; an override that is not None wins over the environment.
 
     Raises SettingsError, one line that names each wrong setting.
     """
+    given = {name.upper(): value for name, value in os.environ.items()}
+    read = {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if name.startswith(PREFIX)}
+    for name, platform_name in PLATFORM_NAMES.items():
+        if name not in read and platform_name in given:
+            read[name] = given[platform_name]
+    return _checked(Settings, read | {name: value for name, value in overrides.items() if value is not None})
+
+
+def _checked(kind: type[Kind], values: dict[str, Any]) -> Kind:
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
+        return kind(**values)
     except ValidationError as error:
-        wrong = "; ".join(f"{_place(e)}{e['msg'].removeprefix('Value error, ')}" for e in error.errors())
+        wrong = "; ".join(
+            f"{_place(kind, e)}{e['msg'].removeprefix('Value error, ')}" for e in error.errors(include_url=False)
+        )
         raise SettingsError(f"setting {wrong}") from None
 
 
-def _place(error: Any) -> str:
+def _place(kind: type[BaseModel], error: Any) -> str:
     """Which setting, and what it was; nothing for what is wrong between several."""
     if not error["loc"]:
-        return "ARQLIGHT_"
-    name = error["loc"][0]
-    return f"{_variable(name)}{_shown(name, error['input'])}: "
+        return PREFIX
+    name = str(error["loc"][0])
+    return f"{PREFIX}{name.upper()}{_shown(kind, name, error['input'])}: "
 
 
-def _variable(name: object) -> str:
-    return "ARQLIGHT_" + str(name).upper().removeprefix("ARQLIGHT_")
-
-
-def _shown(name: object, value: object) -> str:
+def _shown(kind: type[BaseModel], name: str, value: object) -> str:
     """What was set, unless it is a secret."""
-    field = Settings.model_fields.get(_variable(name).removeprefix("ARQLIGHT_").lower())
-    if field is not None and "Secret" in str(field.annotation):
+    if "Secret" in str(kind.model_fields[name].annotation):
         return ""
     if isinstance(value, str) and "@" in value and "://" in value:
         value = f"{value.partition('://')[0]}://…@{value.rpartition('@')[2]}"

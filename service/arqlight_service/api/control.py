@@ -4,10 +4,9 @@ from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.errors import ArqlightError, InvalidInput
+from arqlight.extras import MissingExtra
 from arqlight.jobs.display import iso
 from arqlight.jobs.overrides import Override
 from arqlight.jobs.periodic_job import PeriodicJob
@@ -24,7 +23,7 @@ from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import JobId, ListQuery, Name, Strict, parse_input, validate
 from arqlight_service.app_keys import (
     CONNECTIONS,
-    DATABASE,
+    FAMILIES_DATABASE,
     OPERATIONS,
     REACHABILITY,
     connection_of,
@@ -282,11 +281,16 @@ async def test_connection(request: web.Request) -> web.Response:
 
 async def try_families(app: web.Application) -> dict[str, Any]:
     """What the task families' database answers, or in one sentence why it does not; never with a password."""
+    database = app.get(FAMILIES_DATABASE)
+    if database is None:
+        return {
+            "name": FAMILIES,
+            "ok": False,
+            "detail": str(MissingExtra("the database of the task families", "families")),
+        }
     try:
-        async with app[DATABASE].begin() as connection:
-            version = (await connection.execute(text("SHOW server_version"))).scalar_one()
-        return {"name": FAMILIES, "ok": True, "detail": f"PostgreSQL {version} answers"}
-    except (ArqlightError, SQLAlchemyError) as error:
+        return {"name": FAMILIES, "ok": True, "detail": f"{await database.ping()} answers"}
+    except ArqlightError as error:
         return {"name": FAMILIES, "ok": False, "detail": str(error).splitlines()[0]}
 
 

@@ -15,6 +15,7 @@ from arqlight.errors import (
     CursorInvalid,
     DatabaseMissing,
     DatabaseUnreachable,
+    Forbidden,
     InvalidInput,
     JobExists,
     JobNotCancellable,
@@ -25,7 +26,6 @@ from arqlight.errors import (
     SettingsError,
     Unusable,
 )
-from arqlight.families.bulk.links import LinkInvalid
 
 logger = logging.getLogger("arqlight.service")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,7 +37,7 @@ _STATUS: dict[type[Exception], int] = {
     CursorInvalid: 400,
     InvalidInput: 422,
     NotFound: 404,
-    LinkInvalid: 403,
+    Forbidden: 403,
     DatabaseMissing: 503,
     DatabaseUnreachable: 503,
     SettingsError: 503,
@@ -66,7 +66,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _answer(request, problem)
     except tuple(_STATUS) as error:
         field: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
-        return _answer(request, Problem(_STATUS[type(error)], str(error), **field))
+        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+        return _answer(request, Problem(status, str(error), **field))
     except web.HTTPException as error:
         if error.status < 400:
             raise

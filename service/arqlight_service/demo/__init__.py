@@ -9,7 +9,8 @@ import signal
 from aiohttp import web
 from redis.asyncio import Redis
 
-from arqlight.errors import SettingsError
+from arqlight.extras import needed_for
+from arqlight.families.email.settings import EmailSettings
 from arqlight.journal.journal import Journal
 from arqlight.settings import Settings, load_settings
 from arqlight_service.demo.parties import Mailbox, application
@@ -20,12 +21,10 @@ SECRET = "whsec_" + "ZGVtby1vbmx5LWRlbW8tb25seS1kZW1v"
 
 async def run_demo(settings: Settings) -> None:
     """Run sink, receiver and trickle until SIGTERM. Raises SettingsError when the mail sink's package is missing."""
-    try:
+    with needed_for("the demo's mail sink"):
         from aiosmtpd.controller import Controller
-    except ImportError:
-        raise SettingsError("the demo needs a mail sink: install arqlight[demo]") from None
-    port = int(os.environ["ARQLIGHT_DEMO_PORT"])
-    sink = Controller(Mailbox(), hostname=settings.smtp_host, port=settings.smtp_port)
+    port, smtp = int(os.environ["ARQLIGHT_DEMO_PORT"]), settings.of(EmailSettings)
+    sink = Controller(Mailbox(), hostname=smtp.smtp_host, port=smtp.smtp_port)
     sink.start()
     runner = web.AppRunner(application())
     await runner.setup()

@@ -11,7 +11,7 @@ import aiohttp
 from redis.exceptions import RedisError
 
 from arqlight.errors import ArqlightError
-from arqlight.families.bulk.exports import TABLES, export_table, new_export
+from arqlight.families.bulk.exports import export_table, new_export, tables
 from arqlight.families.bulk.formats import FORMATS
 from arqlight.families.bulk.licences import generate_licence_keys, new_batch
 from arqlight.families.database import Database
@@ -24,7 +24,7 @@ from arqlight.families.webhooks.delivery import deliver_webhook, send_event
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
-from arqlight.task import Task
+from arqlight.tasks import Task
 from arqlight_service.demo.parties import PRODUCTS
 
 logger = logging.getLogger("arqlight.demo")
@@ -105,7 +105,7 @@ class Traffic:
             batch = await new_batch(self._database, _dice.choice(PRODUCTS), _dice.randrange(500, 8_000))
             await self._enqueue(generate_licence_keys, batch_id=batch)
         else:
-            export = await new_export(self._database, _dice.choice(list(TABLES)), _dice.choice(list(FORMATS)))
+            export = await new_export(self._database, _dice.choice(list(tables())), _dice.choice(list(FORMATS)))
             await self._enqueue(export_table, export_id=export)
 
     async def _enqueue(self, task: Task, **kwargs: Any) -> None:

@@ -19,9 +19,9 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.alert_rules import Rule, parse_rules
+from arqlight.bundled import close_clients, open_clients
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError
-from arqlight.families.clients import close_clients, open_clients
 from arqlight.families.email.sending import send_email
 from arqlight.families.webhooks.delivery import deliver_webhook
 from arqlight.jobs.overview import Overview
@@ -29,7 +29,7 @@ from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
 from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
-from arqlight.task import Task
+from arqlight.tasks import Task
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 
 logger = logging.getLogger("arqlight.alerts")

@@ -21,6 +21,7 @@ from arqlight.connections.redis import RedisConnection
 from arqlight.connections.server_health import coming_trouble
 from arqlight.errors import ArqlightError
 from arqlight.families.database import Database
+from arqlight.families.email.settings import EmailSettings
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.settings import Settings
@@ -173,17 +174,18 @@ async def _database(settings: Settings) -> list[Finding]:
 
 
 async def _mail(settings: Settings) -> list[Finding]:
+    smtp = settings.of(EmailSettings)
     server = aiosmtplib.SMTP(
-        hostname=settings.smtp_host, port=settings.smtp_port, timeout=3, use_tls=settings.smtp_tls == "implicit",
-        start_tls=settings.smtp_tls == "starttls",
-        cert_bundle=str(settings.smtp_ca_file) if settings.smtp_ca_file else None,
+        hostname=smtp.smtp_host, port=smtp.smtp_port, timeout=3, use_tls=smtp.smtp_tls == "implicit",
+        start_tls=smtp.smtp_tls == "starttls",
+        cert_bundle=str(smtp.smtp_ca_file) if smtp.smtp_ca_file else None,
     )  # fmt: skip
     try:
         async with server:
             return []
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         why = " ".join(str(error).split())[:150] or type(error).__name__
-        where = f"{settings.smtp_host}:{settings.smtp_port} (ARQLIGHT_SMTP_HOST)"
+        where = f"{smtp.smtp_host}:{smtp.smtp_port} (ARQLIGHT_SMTP_HOST)"
         return [_trouble("mail server", f"no mail can be sent by {where}: {why}")]
 
 

@@ -5,13 +5,11 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
-from arqlight.connections.postgres import database_url, shown
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.audit import read_audit
 from arqlight.journal.overrides import read_overrides
-from arqlight.settings import Settings
 from arqlight_service.api.control import FIELDS
-from arqlight_service.app_keys import SETTINGS, connection_of, journal_of
+from arqlight_service.app_keys import FAMILIES_DATABASE, connection_of, journal_of
 from arqlight_service.auth.roles import Role, needs
 
 routes = web.RouteTableDef()
@@ -24,6 +22,7 @@ async def settings_page(request: web.Request) -> dict[str, Any]:
     """What is set, and what can be."""
     redis, reader = journal_of(request).redis, connection_of(request).reader
     overrides = await read_overrides(redis)
+    database = request.app.get(FAMILIES_DATABASE)
     queues = [(queue_name(key), overrides.get("queue", key).model_dump()) for key in await reader.known_queues()]
     tasks = [(task, overrides.get("task", task).model_dump()) for task in sorted(await reader.known_tasks())]
     return {
@@ -31,11 +30,5 @@ async def settings_page(request: web.Request) -> dict[str, Any]:
         "kinds": {"queue": queues, "task": tasks},
         "fields": FIELDS,
         "audit": await read_audit(redis, 50),
-        "families": _families(request.app[SETTINGS]),
+        "families": database.address if database else "not installed",
     }
-
-
-def _families(settings: Settings) -> str:
-    """The address of the task families' database, without a password."""
-    address = settings.resolved_database_url()
-    return shown(database_url(address)) if address else "not set"

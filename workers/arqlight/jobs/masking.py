@@ -35,13 +35,15 @@ def is_secret(name: object) -> bool:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret that is set."""
-    values = (getattr(settings, name) for name in Settings.model_fields)
-    return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr) and value)
+    """Every secret that is set; what is set for task families is one by its name."""
+    own = [value for name in Settings.model_fields if isinstance(value := getattr(settings, name), SecretStr)]
+    kept = [value for name, value in (settings.model_extra or {}).items() if is_secret(name)]
+    texts = (value.get_secret_value() if isinstance(value, SecretStr) else str(value) for value in (*own, *kept))
+    return tuple(text for text in texts if text and text != "None")
 
 
 def secrets_in(value: Any, depth: int = 0) -> list[str]:
-    """The values under names that say they are secret (`plain.is_secret`), in arguments nested up to 5 deep."""
+    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep."""
     if depth > DEEPEST:
         return []
     if isinstance(value, Mapping):

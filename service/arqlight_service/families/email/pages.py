@@ -10,8 +10,9 @@ from arqlight.errors import NotFound
 from arqlight.families.email import templates
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, from_json, parse_input
-from arqlight_service.app_keys import DATABASE, RENDERER
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
+from arqlight_service.families.email.renderer import RENDERER
 
 routes = web.RouteTableDef()
 FRAME_POLICY = (

@@ -6,8 +6,8 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.families.webhooks import endpoints
-from arqlight_service.app_keys import DATABASE
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
 
 routes = web.RouteTableDef()
 

@@ -11,8 +11,9 @@ from arqlight.families.telemetry.folding import EVENTS_A_JOB, fold_telemetry
 from arqlight.families.telemetry.intake import MOST_EVENTS, Hasher, take_in
 from arqlight.journal.journal import NewJob
 from arqlight_service.api.requests import AwareDatetime, Strict, read_json, validate
-from arqlight_service.app_keys import DATABASE, KEY_RING, home_of
+from arqlight_service.app_keys import KEY_RING, home_of
 from arqlight_service.auth.roles import TELEMETRY, Role, needs
+from arqlight_service.families.database import DATABASE
 
 routes = web.RouteTableDef()
 

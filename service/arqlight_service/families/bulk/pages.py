@@ -7,9 +7,10 @@ from aiohttp import web
 
 from arqlight.families.bulk import exports, licences
 from arqlight.families.bulk.formats import FORMATS
-from arqlight_service.app_keys import DATABASE, home_of
+from arqlight_service.app_keys import home_of
 from arqlight_service.auth.roles import Role, needs
-from arqlight_service.families.bulk import with_link
+from arqlight_service.families.bulk.api import with_link
+from arqlight_service.families.database import DATABASE
 from arqlight_service.feed.feed import WATCHED_S
 
 routes = web.RouteTableDef()
@@ -26,7 +27,7 @@ async def bulk_page(request: web.Request) -> dict[str, Any]:
         "page": "bulk",
         "batches": await licences.list_batches(database),
         "exports": [with_link(request, export) for export in await exports.list_exports(database)],
-        "tables": list(exports.TABLES),
+        "tables": list(exports.tables()),
         "formats": list(FORMATS),
         "most_keys": licences.MOST_KEYS,
     }

@@ -5,7 +5,6 @@ import base64
 from datetime import datetime
 from typing import Any
 
-import obstore
 from aiohttp import web
 
 from arqlight.families.bulk import exports, licences
@@ -16,8 +15,9 @@ from arqlight.families.bulk.storage import open_store
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, parse_input
-from arqlight_service.app_keys import DATABASE, KEY_RING, SETTINGS
+from arqlight_service.app_keys import KEY_RING, SETTINGS
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
 
 routes = web.RouteTableDef()
 
@@ -96,8 +96,9 @@ async def download(request: web.Request) -> web.StreamResponse:
     if export["state"] != "done":
         raise Problem(410, f"export {export_id} is {export['state']}; there is no file to download")
     store = await asyncio.to_thread(open_store, request.app[SETTINGS])
+    parts = store.read(export["path"])
     try:
-        found = await obstore.get_async(store, export["path"])
+        first = await anext(parts, b"")
     except FileNotFoundError:
         raise Problem(410, f"the file of export {export_id} is gone from the store; make a new export") from None
     response = web.StreamResponse(
@@ -110,8 +111,9 @@ async def download(request: web.Request) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
-    async for chunk in found.stream(min_chunk_size=256 * 1024):
-        await response.write(bytes(chunk))
+    await response.write(first)
+    async for part in parts:
+        await response.write(part)
     return response
 
 

@@ -11,9 +11,10 @@ from arqlight.families.email.message import InvalidEmail, parse_address
 from arqlight.families.email.sending import send_email
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.requests import Strict, parse_input
-from arqlight_service.app_keys import DATABASE, RENDERER
 from arqlight_service.auth.identity import actor
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
+from arqlight_service.families.email.renderer import RENDERER
 
 routes = web.RouteTableDef()
 PREVIEW_VARIABLES = 100

@@ -6,8 +6,8 @@ from arqlight.errors import InvalidInput
 from arqlight.families.sync.syncing import MARKETPLACES, list_runs, sync_sales
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.requests import Strict, parse_input
-from arqlight_service.app_keys import DATABASE
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
 
 routes = web.RouteTableDef()
 

@@ -10,8 +10,9 @@ from arqlight.families.webhooks.delivery import resend, send_event
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, parse_input, split_text
-from arqlight_service.app_keys import DATABASE, KEY_RING, SETTINGS, home_of
+from arqlight_service.app_keys import KEY_RING, SETTINGS, home_of
 from arqlight_service.auth.roles import ENQUEUE, Role, needs
+from arqlight_service.families.database import DATABASE
 
 routes = web.RouteTableDef()
 
