@@ -9,18 +9,18 @@ from importlib.metadata import version
 
 import click
 
-# Of each command: its module, and what `--help` says of it.
+# Of each command: its module in this package, and what `--help` says of it.
 COMMANDS = {
-    "up": ("up", "All of it: an embedded Valkey, the service and a worker, until Ctrl-C."),
-    "server": ("server", "The service: page, API and feed."),
-    "worker": ("worker", "Run jobs: the bundled tasks, or those of an arq application."),
-    "enqueue": ("enqueue", "Enqueue a job."),
-    "alive": ("alive", "Whether a worker of this host holds its lease: a probe for containers."),
-    "doctor": ("doctor", "Say in one line each what is wrong."),
-    "user": ("users", "Users who sign in with a password (ARQLIGHT_AUTH=users)."),
-    "token": ("users", "API tokens of programmes, wherever ARQLIGHT_AUTH is not `none`."),
-    "licence": ("licence", "Licence keys: verify one offline, show the public key."),
-    "demo": ("demo", ""),
+    "up": ("cli.up", "All of it: an embedded Valkey, the service and a worker, until Ctrl-C."),
+    "server": ("cli.server", "The service: page, API and feed."),
+    "worker": ("cli.worker", "Run jobs: the bundled tasks, or those of an arq application."),
+    "enqueue": ("cli.enqueue", "Enqueue a job."),
+    "alive": ("cli.alive", "Whether a worker of this host holds its lease: a probe for containers."),
+    "doctor": ("cli.doctor", "Say in one line each what is wrong."),
+    "user": ("cli.users", "Users who sign in with a password (ARQLIGHT_AUTH=users)."),
+    "token": ("cli.users", "API tokens of programmes, wherever ARQLIGHT_AUTH is not `none`."),
+    "licence": ("families.bulk.commands", "Licence keys: verify one offline, show the public key."),
+    "demo": ("cli.demo", ""),
 }
 HIDDEN = ("demo",)
 
@@ -36,7 +36,7 @@ class LazyGroup(click.Group):
         """One of them; None for what is none."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"arqlight_service.cli.{COMMANDS[name][0]}"), name)
+        command: click.Command = getattr(import_module(f"arqlight_service.{COMMANDS[name][0]}"), name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -6,12 +6,15 @@ from typing import Any
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ConnectionError,
     NoPermissionError,
     ReadOnlyError,
     ResponseError,
     TimeoutError,
 )
 
+# What passes when the server is back: wait, and send again.
+SERVER_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError)
 OLDEST_REDIS = (6, 2)  # the first with every command that the journal's scripts use
 LONGEST = 200
 NO_TLS = "it seems to speak no TLS there; write redis:// instead of rediss://"

@@ -87,7 +87,7 @@ class Logbook(logging.Handler):
         if record.name.startswith(_OWN_NOISE) and record.levelno < logging.WARNING:
             return
         attempt = ATTEMPT.get()
-        if attempt is not None and attempt.worker.id != self._worker:
+        if attempt is not None and attempt.worker_id != self._worker:
             return
         if attempt is None and (self._only_jobs or not record.name.startswith("arqlight")):
             return

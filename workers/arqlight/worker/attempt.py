@@ -9,7 +9,7 @@ import inspect
 import logging
 import pickle
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from arq.constants import keep_cronjob_progress
 from arq.cron import CronJob
@@ -26,9 +26,7 @@ from arqlight.jobs.overrides import Override
 from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
-
-if TYPE_CHECKING:
-    from arqlight.worker.worker import Worker
+from arqlight.worker.host import AttemptHost
 
 logger = logging.getLogger("arqlight.worker")
 
@@ -41,7 +39,7 @@ class Aborted(asyncio.CancelledError):
 class Attempt:
     """A claimed job on its way through a worker."""
 
-    worker: "Worker"
+    worker: AttemptHost
     claim: Claim
     task: str = "<unknown>"
     args: tuple[Any, ...] = ()
@@ -132,6 +130,11 @@ class Attempt:
             raise DeserializationError from ValueError("they hold something else than a job of arq's")
         self.task, self.args, self.kwargs, self.enqueued_ms = task, tuple(args), kwargs, enqueued_ms
         return wished_try or 0
+
+    @property
+    def worker_id(self) -> str:
+        """Whose attempt it is."""
+        return self.worker.id
 
     def set_timer(self, task: asyncio.Task[Any]) -> None:
         """Start the clock of a job that runs in `task`, as of the moment it began."""

@@ -19,6 +19,7 @@ from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis_client import arq_settings
 from arqlight.errors import ServerUnreachable
 from arqlight.jobs.display import iso
@@ -39,7 +40,7 @@ from arqlight.runtime.schedules import fire_due
 from arqlight.settings import Settings, load_settings, split_names
 from arqlight.tasks import Task
 from arqlight.version import __version__
-from arqlight.worker.ack_buffer import SERVER_AWAY, Commits
+from arqlight.worker.ack_buffer import Commits
 from arqlight.worker.attempt import Attempt
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
 from arqlight.worker.queue_order import Lanes

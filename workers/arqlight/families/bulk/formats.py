@@ -5,7 +5,6 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from importlib.util import find_spec
 from typing import Any, BinaryIO, Protocol
 
@@ -13,6 +12,7 @@ from sqlalchemy import Table
 
 from arqlight.errors import InvalidInput
 from arqlight.extras import MissingExtra, needed_for
+from arqlight.families.bulk.plain_value import plain_value
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
@@ -76,7 +76,8 @@ class JsonLinesWriter:
 
     def write(self, rows: Sequence[Any]) -> None:
         lines = [
-            json.dumps(dict(zip(self._names, row, strict=True)), default=plain, ensure_ascii=False) for row in rows
+            json.dumps(dict(zip(self._names, row, strict=True)), default=plain_value, ensure_ascii=False)
+            for row in rows
         ]
         self._file.write(("\n".join(lines) + "\n").encode("utf-8", "replace") if lines else b"")
 
@@ -89,13 +90,5 @@ def _cell(value: Any) -> Any:
         # Blanks in front do not keep a spreadsheet from seeing the formula.
         return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
     if isinstance(value, dict | list):
-        return json.dumps(value, default=plain, ensure_ascii=False)
+        return json.dumps(value, default=plain_value, ensure_ascii=False)
     return value.isoformat() if isinstance(value, datetime | date) else value
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)

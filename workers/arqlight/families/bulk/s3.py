@@ -6,7 +6,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store, from_url
 
-from arqlight.families.bulk.storage import CHUNK_BYTES
+CHUNK_BYTES = 256 * 1024
 
 
 class Bucket:
