@@ -226,7 +226,7 @@ async def test_a_dead_worker_says_so(
 async def test_a_template_is_edited_with_a_live_preview_tested_and_rolled_back(
     open_page: Open, family_settings: Settings, site: Client, mail_server: MailServer, start_worker: StartWorker
 ) -> None:
-    at = family_settings.model_copy(update={"smtp_host": "127.0.0.1", "smtp_port": mail_server.port})
+    at = family_settings.changed(smtp_host="127.0.0.1", smtp_port=mail_server.port)
     await start_worker(list(bundled_tasks().values()), queues=["arq:queue:emails"], **hooks(at))
     page = await open_page("/templates/licence_key")
     frame = page.frame_locator("iframe")
@@ -263,7 +263,7 @@ async def test_settings_are_checked_beside_the_field_and_listed_when_changed(
     await card.locator("summary").click()
     await card.locator('input[name="timeout_s"]').fill("-1")
     await card.get_by_role("button", name="Save").click()
-    await expect(card.locator(".form-error")).to_contain_text("timeout_s: Input should be greater than 0")
+    await expect(card.locator(".form-error")).to_contain_text("timeout_s: it must be above 0")
     await expect(card.locator('input[name="timeout_s"]')).to_have_attribute("aria-invalid", "")
     await card.locator('input[name="timeout_s"]').fill("7")
     await card.get_by_role("button", name="Save").click()

@@ -40,11 +40,9 @@ async def told() -> AsyncIterator[tuple[Told, str]]:
 
 def watching(settings: Settings, url: str, mail_server: MailServer, rules: str, **more: Any) -> Alerts:
     """Alerts that look when they are told to."""
-    changed = settings.model_copy(
-        update={
-            "alerts": rules, "alert_webhook": url, "alert_email": "ops@example.org", "smtp_port": mail_server.port,
-            "webhook_allowed_networks": "127.0.0.0/8", **more,
-        }
+    changed = settings.changed(
+        alerts=rules, alert_webhook=url, alert_email="ops@example.org", smtp_port=mail_server.port,
+        webhook_allowed_networks="127.0.0.0/8", **more,
     )  # fmt: skip
     return Alerts(changed, open_connections(changed))
 

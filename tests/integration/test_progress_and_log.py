@@ -149,7 +149,7 @@ async def test_secrets_given_by_place_or_set_as_settings_are_masked_too(
     async def fails(ctx: dict[str, Any], to: str, password: str) -> None:
         raise ValueError(f"{to} {password} {ctx['smtp']}")
 
-    secretive = settings.model_validate(settings.model_dump() | {"smtp_password": "hunter2hunter2"})
+    secretive = settings.changed(smtp_password="hunter2hunter2")
     await start_worker([func(fails, name="fails")], settings=secretive, ctx={"smtp": "hunter2hunter2"})
     await journal.enqueue([NewJob("fails", QUEUE, ("ada", "correct horse"), id="x")])
     await eventually(lambda: pool.zcard(KEYS["failed"]))
@@ -199,7 +199,7 @@ async def test_a_jobs_log_goes_with_the_job(pool: ArqRedis, settings: Settings, 
     async def talks(ctx: dict[str, Any]) -> None:
         ctx["log"].info("here")
 
-    await start_worker([func(talks, name="talks")], settings=settings.model_copy(update={"keep_succeeded": 3}))
+    await start_worker([func(talks, name="talks")], settings=settings.changed(keep_succeeded=3))
     for number in range(20):
         await pool.enqueue_job("talks", _job_id=f"talks-{number}")
 

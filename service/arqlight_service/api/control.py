@@ -1,5 +1,6 @@
 """REST for those who run the place: queues, groups, operations, logs, charts, schedules, settings, connections."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
@@ -228,7 +229,7 @@ async def run_schedule(request: web.Request) -> web.Response:
 async def settings(request: web.Request) -> web.Response:
     """What was set for queues and tasks over what the code says."""
     shown = [
-        {"kind": kind, "name": queue_name(name) if kind == "queue" else name, **override.model_dump(exclude_none=True)}
+        {"kind": kind, "name": queue_name(name) if kind == "queue" else name, **override.values()}
         for kind, name, override in (await read_overrides(journal_of(request).redis)).items()
     ]
     return web.json_response({"items": shown})
@@ -249,7 +250,7 @@ async def change_settings(request: web.Request) -> web.Response:
         raise Problem(404, f"no worker has announced a task {name!r}")
     journal = journal_of(request)
     chosen = await set_override(journal.redis, journal.reader.scripts, kind, key, given.model_dump(), actor(request))
-    return done(request, {"kind": kind, "name": name, **chosen.model_dump(exclude_none=True)}, "/settings")
+    return done(request, {"kind": kind, "name": name, **chosen.values()}, "/settings")
 
 
 @routes.get("/api/v1/audit")
@@ -341,4 +342,4 @@ def _place(request: web.Request) -> int:
     return int(first)
 
 
-FIELDS = {name: field.description or "" for name, field in Override.model_fields.items()}
+FIELDS = {each.name: str(each.metadata["about"]) for each in fields(Override)}

@@ -1,5 +1,6 @@
 """`/settings`: timeouts, tries, back-off, concurrency and retention; connections; who changed what."""
 
+from dataclasses import asdict
 from typing import Any
 
 import aiohttp_jinja2
@@ -23,8 +24,8 @@ async def settings_page(request: web.Request) -> dict[str, Any]:
     redis, reader = journal_of(request).redis, connection_of(request).reader
     overrides = await read_overrides(redis)
     database = request.app.get(FAMILIES_DATABASE)
-    queues = [(queue_name(key), overrides.get("queue", key).model_dump()) for key in await reader.known_queues()]
-    tasks = [(task, overrides.get("task", task).model_dump()) for task in sorted(await reader.known_tasks())]
+    queues = [(queue_name(key), asdict(overrides.get("queue", key))) for key in await reader.known_queues()]
+    tasks = [(task, asdict(overrides.get("task", task))) for task in sorted(await reader.known_tasks())]
     return {
         "page": "settings",
         "kinds": {"queue": queues, "task": tasks},

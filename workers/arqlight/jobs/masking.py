@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import SecretStr
-
-from arqlight.settings import Settings
+from arqlight.checked_fields import Secret
+from arqlight.settings import OWN_NAMES, Settings
 
 MASK = "••••••"
 # Shorter values stand in texts by chance, and masking them would make the text unreadable.
@@ -36,9 +35,9 @@ def is_secret(name: object) -> bool:
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """Every secret that is set; what is set for task families is one by its name."""
-    own = [value for name in Settings.model_fields if isinstance(value := getattr(settings, name), SecretStr)]
-    kept = [value for name, value in (settings.model_extra or {}).items() if is_secret(name)]
-    texts = (value.get_secret_value() if isinstance(value, SecretStr) else str(value) for value in (*own, *kept))
+    own = [value for name in OWN_NAMES if isinstance(value := getattr(settings, name), Secret)]
+    kept = [value for name, value in settings.for_families.items() if is_secret(name)]
+    texts = (value.get_secret_value() if isinstance(value, Secret) else str(value) for value in (*own, *kept))
     return tuple(text for text in texts if text and text != "None")
 
 
