@@ -12,10 +12,9 @@ import click
 from arq.utils import import_string
 from pydantic import ValidationError
 from pydantic_core import PydanticUndefined
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from arqlight.connections.connection_errors import reason_of
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.errors import ArqlightError, ServerUnreachable, SettingsError, Unusable
 from arqlight.journal.tracing import switch_on
 from arqlight.runtime.log_output import log_to_stderr
@@ -147,14 +146,16 @@ def alive() -> None:
 
 
 async def _alive(host: str) -> bool:
-    from arqlight.journal.reader import Reader
+    from arqlight.connections.named import open_connection
 
     settings = load_settings()
-    async with Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3) as redis:
-        try:
-            return any(worker["host"] == host for worker in await Reader(redis, settings).workers())
-        except RedisError:
-            return True  # the server is away, which restarting this worker would not mend
+    connection = open_connection("default", settings.resolved_redis_url(), settings)
+    try:
+        return any(worker["host"] == host for worker in await connection.reader.workers())
+    except SERVER_ERRORS:
+        return True  # the server is away, which restarting this worker would not mend
+    finally:
+        await connection.close()
 
 
 @cli.command()

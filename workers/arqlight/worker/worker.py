@@ -19,6 +19,8 @@ from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_AWAY
+from arqlight.connections.redis.log import RedisLog
 from arqlight.errors import ServerUnreachable
 from arqlight.jobs.display import iso
 from arqlight.jobs.masking import mask_also, secrets_of
@@ -38,7 +40,7 @@ from arqlight.runtime.schedules import fire_due
 from arqlight.settings import Settings, split_names
 from arqlight.task import Task
 from arqlight.version import __version__
-from arqlight.worker.ack_buffer import SERVER_AWAY, Commits
+from arqlight.worker.ack_buffer import Commits
 from arqlight.worker.attempt import Attempt
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
 from arqlight.worker.queue_order import Lanes
@@ -134,7 +136,9 @@ class Worker(arq.Worker):
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
-        self.logbook = self._telling.enter_context(Logbook(telling, self.id, self.secrets).attached())
+        self.logbook = self._telling.enter_context(
+            Logbook(RedisLog(self.pool, telling), self.id, self.secrets).attached()
+        )
         self._telling.push_async_callback(self.progress.close)
         self._telling.push_async_callback(self.logbook.close_book)
         self.ctx["redis"] = self.pool
