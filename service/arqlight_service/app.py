@@ -14,7 +14,6 @@ from arqlight.connections.named import Connections, open_connections
 from arqlight.errors import SettingsError
 from arqlight.family import check_settings
 from arqlight.jobs.masking import mask_also, secrets_of
-from arqlight.journal.scripting import Scripts
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
 from arqlight.settings import Settings, split_names
@@ -63,8 +62,8 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app[FAMILIES] = families = service_families()
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[KEY_RING] = KeyRing(settings)
-    journals = app[CONNECTIONS].of_journals
-    app[ACCESS] = Access(settings, journals[0] if journals else None, app[KEY_RING])
+    home = app[CONNECTIONS].home
+    app[ACCESS] = Access(settings, home.store if home else None, app[KEY_RING])
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
     aiohttp_jinja2.setup(
@@ -118,11 +117,11 @@ async def connect(app: web.Application) -> AsyncIterator[None]:
 
 async def keep_log(app: web.Application) -> AsyncIterator[None]:
     """What the service logs goes to the Logs page as well, where there is one."""
-    if not app[CONNECTIONS].of_journals:
+    keeping = app[CONNECTIONS].with_part("log")
+    if not keeping:
         yield
         return
-    scripts = Scripts(app[CONNECTIONS].of_journals[0].redis, app[SETTINGS])
-    with Logbook(scripts, "service", secrets_of(app[SETTINGS])).attached() as logbook:
+    with Logbook(keeping[0].log, "service", secrets_of(app[SETTINGS])).attached() as logbook:
         yield
         await logbook.close_book()
 

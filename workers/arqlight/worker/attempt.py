@@ -131,11 +131,6 @@ class Attempt:
         self.task, self.args, self.kwargs, self.enqueued_ms = task, tuple(args), kwargs, enqueued_ms
         return wished_try or 0
 
-    @property
-    def worker_id(self) -> str:
-        """Whose attempt it is."""
-        return self.worker.id
-
     def set_timer(self, task: asyncio.Task[Any]) -> None:
         """Start the clock of a job that runs in `task`, as of the moment it began."""
         if self.function is not None:

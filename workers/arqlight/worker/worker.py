@@ -20,6 +20,7 @@ from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
 from arqlight.connections.connection_errors import SERVER_AWAY
+from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import arq_settings
 from arqlight.errors import ServerUnreachable
 from arqlight.jobs.display import iso
@@ -140,7 +141,9 @@ class Worker(arq.Worker):
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
-        self.logbook = self._telling.enter_context(Logbook(telling, self.id, self.secrets).attached())
+        self.logbook = self._telling.enter_context(
+            Logbook(RedisLog(self.pool, telling), self.id, self.secrets).attached()
+        )
         self._telling.push_async_callback(self.progress.close)
         self._telling.push_async_callback(self.logbook.close_book)
         self.ctx["redis"] = self.pool

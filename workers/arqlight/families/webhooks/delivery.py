@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 from arq.worker import Retry
 
+from arqlight.connections.connection import Transitions
 from arqlight.errors import InvalidInput, NotFound, PermanentFailure
 from arqlight.families.webhooks import endpoints
 from arqlight.families.webhooks.answers import (
@@ -117,7 +118,7 @@ async def deliver_event(
     raise problem
 
 
-async def resend(journal: Journal, database: Any, delivery_id: int) -> str:
+async def resend(journal: Transitions, database: Any, delivery_id: int) -> str:
     """Deliver once more what was delivered before; the new job's id. Raises NotFound."""
     past = await endpoints.find_delivery(database, delivery_id)
     job = _delivery(past["endpoint_id"], past["message_id"], past["event"], past["body"], None)

@@ -1,55 +1,14 @@
-"""A connection to Redis or Valkey: the journal on arq's own keys."""
+"""The transitions of jobs on a Redis or Valkey server."""
 
-from typing import Any, Literal
+from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
-from arqlight.addresses import shown_redis
 from arqlight.connections.connection import Transition
-from arqlight.connections.connection_errors import check_version, reason_of
-from arqlight.connections.redis_client import open_redis
-from arqlight.errors import Unusable
 from arqlight.jobs.cursors import START, place
 from arqlight.jobs.display import iso
 from arqlight.jobs.queues import queue_name
-from arqlight.journal.journal import Journal
 from arqlight.journal.keys import KEYS
-from arqlight.journal.reader import Reader
-from arqlight.settings import Settings
-
-
-class RedisConnection:
-    """Jobs on one server, over one pool of connections. It may be away: each call says so then."""
-
-    driver: Literal["redis"] = "redis"
-    can_write = True
-
-    def __init__(self, name: str, url: str, settings: Settings) -> None:
-        self.name = name
-        self.address = shown_redis(url)
-        self.redis = open_redis(url)
-        self.journal = Journal(self.redis, settings)
-        self.reader = Reader(self.redis, settings, name)
-        self.stream = RedisStream(self.redis, settings.keep_events)
-
-    async def ping(self) -> str:
-        """The server's name and version. Raises Unusable."""
-        return await ping(self.redis, self.name, self.address)
-
-    async def close(self) -> None:
-        """Give up what is open."""
-        await self.redis.aclose()
-
-
-async def ping(redis: Redis, name: str, address: str) -> str:
-    """What answers at `address`, in words. Raises Unusable, which names the connection and the reason."""
-    try:
-        about = await redis.info("server")
-        return check_version(about)
-    except (RedisError, OSError, ValueError) as error:
-        reason = reason_of(error, tls=address.startswith("rediss"))
-        raise Unusable(f"connection {name!r} ({address}) does not answer: {reason}") from error
 
 
 class RedisStream:
