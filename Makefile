@@ -5,7 +5,10 @@ BIN := .venv/bin
 PORT ?= 8080
 export PORT
 
-.PHONY: up demo test check audit sbom storm fuzz bench format programs clean
+.PHONY: help up demo test image image-test check audit sbom storm fuzz bench format programs clean
+
+help: ## what there is to make
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
 	@exec $(BIN)/arqlight up $(ARGS)
@@ -14,7 +17,15 @@ demo: .venv/.ready ## the same, with mail and webhooks that come and go
 	@exec $(BIN)/arqlight up --demo $(ARGS)
 
 test: .venv/.ready programs ## every test, in a real browser and behind a real proxy too
+	@rm -f .pytest_cache/installed.txt
 	$(BIN)/pytest
+	@cat .pytest_cache/installed.txt
+
+image: .venv/.ready ## deploy/Dockerfile built by docker, podman or the script ARQLIGHT_ENGINE, and what it adds to its base
+	@$(BIN)/python -m tests.image.engine
+
+image-test: image ## that image in a real engine, as deploy/compose.yaml and deploy/kubernetes/ run it; a minute
+	$(BIN)/pytest --numprocesses=0 tests/image/image_*.py
 
 storm: .venv/.ready ## faults under full load, with a table at the end; 5 minutes
 	ARQLIGHT_MODEL_EXAMPLES=300 $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/integration/test_journal_model.py

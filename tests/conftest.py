@@ -49,7 +49,9 @@ def plain_environment() -> Iterator[None]:
     """The developer's own ARQLIGHT_… settings must not colour the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in list(os.environ):
-            if (name.startswith("ARQLIGHT_") and name not in ("ARQLIGHT_CHROMIUM", "ARQLIGHT_NGINX")) or name == "PORT":
+            if (
+                name.startswith("ARQLIGHT_") and name not in ("ARQLIGHT_CHROMIUM", "ARQLIGHT_NGINX", "ARQLIGHT_ENGINE")
+            ) or name == "PORT":
                 patch.delenv(name)
         yield
 

@@ -1,0 +1,116 @@
+"""What people install: wheel and sdist, in fresh environments, beside a project with folders named as ours."""
+
+import re
+import signal
+import subprocess
+import tarfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from tests.support import installed
+from tests.support.installed import Environment, Release
+from tests.support.waiting import eventually
+
+Start = Callable[[Environment, Path, str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture(scope="session")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
+    return installed.build(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start `arqlight …` in a folder; it ends with the test, and its log is in the test's own folder."""
+    with ExitStack() as ending:
+
+        def begin(environment: Environment, folder: Path, command: str) -> "subprocess.Popen[str]":
+            log = ending.enter_context((tmp_path / f"{command.split()[0]}.log").open("w"))
+            process = subprocess.Popen(
+                environment.command(*command.split()), cwd=folder, env=installed.clean_environment() | {"PORT": "0"},
+                stdout=subprocess.PIPE, stderr=log, text=True,
+            )  # fmt: skip
+            ending.callback(process.communicate)
+            ending.callback(process.send_signal, signal.SIGTERM)
+            return process
+
+        yield begin
+
+
+def test_the_sdist_builds_the_same_wheel_as_the_tree(release: Release) -> None:
+    assert installed.contents(release.wheel) == installed.contents(release.direct)
+
+
+def test_wheel_and_sdist_hold_what_is_ours_and_nothing_else(release: Release) -> None:
+    names = installed.contents(release.wheel)
+    assert {name.split("/")[0] for name in names} == {"arqlight", "arqlight_service", "arqlight-0.1.0.dist-info"}
+    assert not [name for name in names if name.endswith(".pyc") or "/node_modules/" in name]
+    assert {"arqlight/py.typed", "arqlight_service/py.typed", "arqlight_service/web/static/live.js"} <= set(names)
+    with tarfile.open(release.sdist) as sdist:
+        tops = {name.split("/")[1] for name in sdist.getnames()}
+    assert {"workers", "service", "web", "pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= tops
+    assert not tops & {".git", ".venv", ".hypothesis", ".pytest_cache", ".arqlight", "dist"}
+
+
+@pytest.mark.parametrize("with_extras", [False, True], ids=["bare", "with extras"])
+async def test_what_is_installed_works_beside_folders_of_the_same_names(
+    release: Release, tmp_path: Path, start: Start, with_extras: bool
+) -> None:
+    environment = installed.install(release.wheel, release.extras() if with_extras else [], tmp_path / "environment")
+    tops = {path.name for path in environment.packages.iterdir()}
+    assert not tops & {"workers", "service", "web", "tests"}
+    if not with_extras:
+        _report(release, environment)
+    folder = installed.lay_out(tmp_path / "project")
+    assert installed.run(environment.command("--version"), folder).strip() == "arqlight, version 0.1.0"
+
+    up = start(environment, folder, "up")
+    assert up.stdout
+    found = re.search(r"http://\S+", up.stdout.readline())
+    assert found, (tmp_path / "up.log").read_text()
+    address = found[0].rstrip("/")
+    start(environment, folder, "worker workers.settings.WorkerSettings")
+    # Where the worker has told that it knows the task, its own queue is found by the task's name.
+    await eventually(lambda: _knows(address, "greet"), within_s=40)
+    job_id = installed.run(environment.command("enqueue", "greet", "name=Ada"), folder).strip()
+    job = await eventually(lambda: _ended(address, job_id), within_s=30)
+    assert job["state"] == "succeeded", job
+    assert job["result"] == ["hello Ada", *(f"{each} of the application" for each in ("service", "web", "tests"))]
+
+    async with aiohttp.ClientSession(address) as session:
+        page = await (await session.get("/")).text()
+        shown = re.findall(r'(?:src|href)="(/static/[^"]+)"', page)
+        assert shown, page
+        for path in shown:
+            assert (await session.get(path)).status == 200, path
+    up.send_signal(signal.SIGTERM)
+    assert up.wait(timeout=40) == 0, (tmp_path / "up.log").read_text()
+
+
+def _report(release: Release, environment: Environment) -> None:
+    number, size_mb = len(release.requirements()), environment.installed_mb()
+    installed.REPORT.parent.mkdir(exist_ok=True)
+    installed.REPORT.write_text(f"arqlight without extras: {number} direct dependencies, {size_mb:.1f} MB installed\n")
+
+
+async def _get(address: str, path: str) -> Any:
+    try:
+        async with aiohttp.ClientSession(address) as session, session.get(path) as answer:
+            return await answer.json() if answer.status == 200 else None
+    except aiohttp.ClientError:
+        return None
+
+
+async def _knows(address: str, task: str) -> bool:
+    workers = await _get(address, "/api/v1/workers")
+    return bool(workers) and any(task in worker["tasks"] for worker in workers["items"])
+
+
+async def _ended(address: str, job_id: str) -> Any:
+    job = await _get(address, f"/api/v1/jobs/{job_id}")
+    return job if job and job["state"] in ("succeeded", "failed") else None
