@@ -56,6 +56,14 @@ def plain_environment() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def answers_are_checked() -> Iterator[None]:
+    """Every answer of the API that a test of this process gets is held against the shape that its handler states."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("arqlight_service.api.call.CHECK_ANSWERS", True)
+        yield
+
+
 @pytest.fixture(scope="session")
 def valkey() -> Iterator[ValkeyServer]:
     # A port of its own: the suite runs in two processes, and the server's own choice is the same in both.

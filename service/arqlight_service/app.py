@@ -17,9 +17,7 @@ from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
 from arqlight.settings import Settings, split_names
-from arqlight_service import pages
-from arqlight_service.api import control as control_api
-from arqlight_service.api import jobs as api
+from arqlight_service import api, pages
 from arqlight_service.api.problems import answer_problems
 from arqlight_service.app_keys import (
     CONNECTIONS,
@@ -84,8 +82,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.add_routes(health.routes)
     app.add_routes(metrics.routes)
     app.add_routes(sign_in.routes)
-    app.add_routes(api.routes)
-    app.add_routes(control_api.routes)
+    app.add_routes(api.ROUTES)
     app.add_routes(feed_routes.routes)
     app.add_routes(pages.ROUTES)
     app.add_routes(openapi.routes)

@@ -10,6 +10,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 from arq.utils import timestamp_ms
 
+from arqlight.checked_fields import Secret
 from arqlight.connections.connection import Connection
 from arqlight.connections.named import Connections, open_connection
 from arqlight.connections.parts import PARTS, Part

@@ -1,4 +1,4 @@
-"""REST, under `/api/v1`. What comes in is checked by `requests.py`; what goes out is `Job.to_json` and the like."""
+"""Jobs: enqueue, list, look at, cancel, run again."""
 
 from typing import Any
 from urllib.parse import quote
@@ -8,41 +8,33 @@ from arq.jobs import SerializationError
 
 from arqlight.connections.connection import Connection
 from arqlight.jobs.editing import fill_in, original_arguments
-from arqlight.jobs.filters import JobFilter
-from arqlight.jobs.queues import queue_key, queue_name
+from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done, suffix
+from arqlight_service.api.call import call
+from arqlight_service.api.filters import JobsQuery, filter_of
+from arqlight_service.api.job_requests import EditedJob, JobRequest, JobsRequest, lane_of, parse_body, resolve_jobs
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import (
-    FILTERS,
-    EditedJob,
-    JobRequest,
-    ListQuery,
-    lane_of,
-    parse_body,
-    parse_id,
-    parse_input,
-    parse_list_query,
-    resolve_jobs,
-    to_ms,
-)
+from arqlight_service.api.requests import parse_id
+from arqlight_service.api.shapes.answer import Page
+from arqlight_service.api.shapes.job import Cancelled, Job, JobDetail, JobIds
+from arqlight_service.api.shapes.queue import Stats
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS, connection_of
-from arqlight_service.auth.roles import ENQUEUE, Role, needs
+from arqlight_service.auth.roles import ENQUEUE, Role
 
 routes = web.RouteTableDef()
 
 
 @routes.get("/api/v1/stats")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="figures", answers={200: Stats}, by_connection=True)
 async def stats(request: web.Request) -> web.Response:
     """The figures, of one instant."""
     return web.json_response((await connection_of(request).reader.overview()).stats())
 
 
 @routes.get("/api/v1/jobs")
-@needs(Role.VIEWER)
-async def list_jobs(request: web.Request) -> web.Response:
-    """`?state=&queue=&task=&q=&since=&until=&limit=&cursor=`: `{"items": [job], "next"}`."""
-    query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
+@call(Role.VIEWER, tag="jobs", answers={200: Page[Job]}, query=JobsQuery, by_connection=True)
+async def list_jobs(request: web.Request, query: JobsQuery) -> web.Response:
+    """Jobs of every state, the newest first within each; scheduled ones, the soonest first."""
     jobs, following = await connection_of(request).reader.jobs(
         state=query.state, where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
@@ -50,9 +42,17 @@ async def list_jobs(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/jobs")
-@needs(Role.OPERATOR, ENQUEUE)
+@call(
+    Role.OPERATOR,
+    ENQUEUE,
+    tag="jobs",
+    answers={201: JobDetail | JobIds},
+    body=(JobRequest, JobsRequest),
+    refuses=(409,),
+    by_connection=True,
+)
 async def enqueue(request: web.Request) -> web.Response:
-    """One job: 201 with it and its `Location`. `{"jobs": [...]}`: all of them or none, 201 with their ids."""
+    """Enqueue a job, answered with it and its `Location`; or many, all of them or none, answered with their ids."""
     body = await parse_body(request)
     asked = body if isinstance(body, list) else [body]
     connection = route_of(request, asked)
@@ -80,16 +80,18 @@ def route_of(request: web.Request, asked: list[JobRequest]) -> Connection:
 
 
 @routes.get("/api/v1/jobs/{id}")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="jobs", answers={200: JobDetail}, refuses=(404,), by_connection=True)
 async def one_job(request: web.Request) -> web.Response:
-    """The job, with `failures` (newest first), `timeline` and `result`."""
+    """One job with all that is kept of it."""
     return web.json_response(await connection_of(request).reader.job_json(parse_id(request)))
 
 
 @routes.post("/api/v1/jobs/{id}/cancel")
-@needs(Role.OPERATOR, does="cancel job {id}")
+@call(
+    Role.OPERATOR, tag="jobs", answers={202: Cancelled}, refuses=(404, 409), by_connection=True, does="cancel job {id}"
+)
 async def cancel(request: web.Request) -> web.Response:
-    """202: a waiting job is cancelled, a running one's worker was asked to abort it."""
+    """Cancel a job that waits, or ask the worker of a running one to stop it."""
     job = (await connection_of(request).reader.job(parse_id(request))).job
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
@@ -99,92 +101,24 @@ async def cancel(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/jobs/{id}/again")
-@needs(Role.OPERATOR, does="run job {id} again, edited")
-async def again(request: web.Request) -> web.Response:
-    """`{"args", "kwargs", "queue"}`: enqueue the job's task anew, with these arguments; 201 with the new job.
-
-    A value that is left masked is what it was.
-    """
+@call(
+    Role.OPERATOR,
+    tag="jobs",
+    answers={201: JobDetail},
+    body=EditedJob,
+    refuses=(404, 409),
+    by_connection=True,
+    does="run job {id} again, edited",
+)
+async def again(request: web.Request, edited: EditedJob) -> web.Response:
+    """Enqueue the job's task anew, with edited arguments; a value that is left masked is what it was."""
     reader, job_id = connection_of(request).reader, parse_id(request)
-    edited = await parse_input(request, EditedJob)
     job = (await reader.job(job_id)).job
     args, kwargs = original_arguments(await reader.payload(job_id))
     filled = {"args": fill_in(list(edited.args), args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
     asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)
     new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]
     return done(request, await reader.job_json(new_id), f"/jobs/{quote(new_id, safe='')}", 201)
-
-
-@routes.get("/api/v1/failed")
-@needs(Role.VIEWER)
-async def list_failed(request: web.Request) -> web.Response:
-    """`?queue=&task=&q=&fingerprint=&since=&until=&limit=&cursor=`: failed jobs with error and trace, newest first."""
-    query = parse_list_query(request, *FILTERS, "limit", "cursor")
-    items, following = await connection_of(request).reader.failed(
-        where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
-    )
-    return web.json_response({"items": items, "next": following})
-
-
-@routes.get("/api/v1/failed/{id}")
-@needs(Role.VIEWER)
-async def one_failed(request: web.Request) -> web.Response:
-    """One job of the failed list, as the list shows it."""
-    found = await connection_of(request).reader.failed_by_id([parse_id(request)])
-    if not found:
-        raise Problem(404, f"no job with id {parse_id(request)!r} is in the failed list")
-    return web.json_response(found[0])
-
-
-@routes.post("/api/v1/failed/{id}/retry")
-@needs(Role.OPERATOR, does="retry job {id}")
-async def retry(request: web.Request) -> web.Response:
-    """Back into its queue with 0 attempts: 200 with the job."""
-    job_id = parse_id(request)
-    await connection_of(request).journal.retry(job_id)
-    # A worker may have taken it already: the answer says what the retry made of it.
-    shown = await connection_of(request).reader.job_json(job_id)
-    return web.json_response(shown | {"state": "queued", "attempts": 0, "worker": None, "started_at": None})
-
-
-@routes.delete("/api/v1/failed/{id}")
-@needs(Role.OPERATOR, does="delete job {id}")
-async def delete(request: web.Request) -> web.Response:
-    """Gone for good: 204."""
-    await connection_of(request).journal.delete(parse_id(request))
-    return web.Response(status=204)
-
-
-@routes.get("/api/v1/queues")
-@needs(Role.VIEWER)
-async def queues(request: web.Request) -> web.Response:
-    """Every queue that was seen, with what is in it."""
-    overview = await connection_of(request).reader.overview()
-    return web.json_response({"items": [queue.to_json() for queue in overview.queues]})
-
-
-@routes.get("/api/v1/workers")
-@needs(Role.VIEWER)
-async def workers(request: web.Request) -> web.Response:
-    """Every live worker."""
-    return web.json_response({"items": await connection_of(request).reader.workers()})
-
-
-async def filter_of(request: web.Request, query: ListQuery) -> JobFilter:
-    """The jobs that a list's query means."""
-    return JobFilter(
-        queue=await key_of(request, query.queue) if query.queue else None,
-        task=query.task,
-        text=query.q,
-        fingerprint=query.fingerprint,
-        since_ms=to_ms(query.since),
-        until_ms=to_ms(query.until),
-    )
-
-
-async def key_of(request: web.Request, name: str) -> str:
-    """The key of the queue that is shown as `name`."""
-    return queue_key(name, frozenset(await connection_of(request).reader.known_queues()))
 
 
 async def _aborts(request: web.Request, worker: str | None) -> bool:

@@ -8,8 +8,10 @@ import aiohttp_jinja2
 from aiohttp import web
 from pydantic import Field
 
+from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, parse_input
+from arqlight_service.api.shapes.operator import Me
 from arqlight_service.app_keys import SETTINGS, home_of
 from arqlight_service.auth.access import ACCESS, COOKIE, cookie_name
 from arqlight_service.auth.identity import actor, identity_of
@@ -137,9 +139,9 @@ async def sign_out(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/me")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="access", answers={200: Me})
 async def me(request: web.Request) -> web.Response:
-    """Who the service takes the asker for: `{"name", "role", "by"}`."""
+    """Whom the service takes the asker for."""
     identity = identity_of(request)
     if identity is None:
         raise Problem(401, "nobody is known to be asking")

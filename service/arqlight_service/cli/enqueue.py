@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from arqlight.connections.named import open_connections
 from arqlight.errors import ServerUnreachable
 from arqlight.settings import load_settings
+from arqlight_service.api.job_requests import JobRequest, lane_of, resolve_jobs
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import JobRequest, lane_of, resolve_jobs
 from arqlight_service.cli.flags import to_environment
 
 

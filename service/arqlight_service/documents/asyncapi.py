@@ -1,4 +1,4 @@
-"""`GET /api/v1/asyncapi.json`: the feed."""
+"""`GET /api/v1/asyncapi.json`: the feed, each frame by its topic."""
 
 from typing import Any
 
@@ -6,24 +6,23 @@ from aiohttp import web
 
 from arqlight.version import __version__
 from arqlight_service.auth.roles import Role, needs
-from arqlight_service.documents.schemas import SCHEMAS, TEXT, TEXT_OR_NULL, Schema, an_object
+from arqlight_service.documents.schemas import Schema, schemas_of
 from arqlight_service.feed.feed import NAMED_TOPICS, PLAIN_TOPICS
 from arqlight_service.feed.routes import FRAMES_A_SECOND, FRAMES_AT_ONCE, LARGEST_FRAME_BYTES, MOST_TOPICS, PROTOCOL
+from arqlight_service.feed.shapes import CHANGES, SNAPSHOTS, Complaint, Event
 
 routes = web.RouteTableDef()
+CURSOR: Schema = {"type": ["string", "null"], "description": "Give it back as `since` after a cut."}
 TOPIC: Schema = {
-    "anyOf": [{"enum": list(PLAIN_TOPICS)}, {"type": "string", "pattern": f"^({'|'.join(NAMED_TOPICS)}).+"}]
+    "anyOf": [
+        {"type": "string", "enum": list(PLAIN_TOPICS)},
+        {"type": "string", "pattern": f"^({'|'.join(NAMED_TOPICS)}).+"},
+    ]
 }
 SUBSCRIBE: Schema = {
     "type": "object",
     "required": ["subscribe"],
-    "properties": {"subscribe": {"type": "array", "items": TOPIC, "maxItems": MOST_TOPICS}, "since": TEXT_OR_NULL},
-}
-FRAMES: dict[str, Schema] = {
-    "snapshot": an_object(type={"const": "snapshot"}, topic=TOPIC, data={}, cursor=TEXT_OR_NULL),
-    "change": an_object(type={"const": "change"}, topic=TOPIC, data={}, cursor=TEXT_OR_NULL),
-    "event": an_object(type={"const": "event"}, job=TEXT, state=TEXT, attempt={"type": "integer"}, cursor=TEXT),
-    "error": an_object(type={"const": "error"}, detail=TEXT, cursor=TEXT_OR_NULL),
+    "properties": {"subscribe": {"type": "array", "items": TOPIC, "maxItems": MOST_TOPICS}, "since": CURSOR},
 }
 
 
@@ -36,12 +35,24 @@ async def asyncapi(request: web.Request) -> web.Response:
 
 def describe_feed() -> dict[str, Any]:
     """The feed as AsyncAPI 3.0 tells it."""
-    messages = {name: {"payload": schema} for name, schema in (*FRAMES.items(), ("subscribe", SUBSCRIBE))}
+    told = {
+        f"{kind}_{_named(topic)}": (kind, topic, data)
+        for kind, topics in (("snapshot", SNAPSHOTS), ("change", CHANGES))
+        for topic, data in topics.items()
+    }
+    shapes = {name: data for name, (_, _, data) in told.items()} | {"event": Event, "error": Complaint}
+    schemas, definitions = schemas_of(shapes)
+    payloads = {name: _frame(kind, topic, schemas[name]) for name, (kind, topic, _) in told.items()}
+    payloads |= {"event": schemas["event"], "error": schemas["error"]}
+    messages = {
+        name: {"name": name, "payload": payload} for name, payload in (*payloads.items(), ("subscribe", SUBSCRIBE))
+    }
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "arqlight feed",
             "version": __version__,
+            "license": {"name": "MIT"},
             "description": (
                 f"WebSocket, subprotocol `{PROTOCOL}`; the same over Server-Sent Events. A consumer says what it wants "
                 "and, after a cut, its last cursor; it gets a snapshot or what it missed, then changes. Without a "
@@ -50,18 +61,39 @@ def describe_feed() -> dict[str, Any]:
                 "second."
             ),
         },
+        "defaultContentType": "application/json",
         "channels": {
             "feed": {
                 "address": "/api/v1/feed",
                 "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
-                "bindings": {"ws": {"method": "GET", "query": {"type": "object", "properties": {"connection": TEXT}}}},
+                "bindings": {
+                    "ws": {
+                        "method": "GET",
+                        "query": {"type": "object", "properties": {"connection": {"type": "string"}}},
+                    }
+                },
             }
         },
         "operations": {
-            "follow": _operation("send", list(FRAMES)),
+            "follow": _operation("send", list(payloads)),
             "subscribe": _operation("receive", ["subscribe"]),
         },
-        "components": {"messages": messages, "schemas": {"Job": SCHEMAS["Job"], "Stats": SCHEMAS["Stats"]}},
+        "components": {"messages": messages, "schemas": dict(sorted(definitions.items()))},
+    }
+
+
+def _named(topic: str) -> str:
+    return topic.rstrip(":")
+
+
+def _frame(kind: str, topic: str, data: Schema) -> Schema:
+    """A snapshot or a change of a topic."""
+    is_named = topic.endswith(":")
+    name: Schema = {"type": "string", "pattern": f"^{topic}.+"} if is_named else {"type": "string", "const": topic}
+    return {
+        "type": "object",
+        "required": ["type", "topic", "data", "cursor"],
+        "properties": {"type": {"type": "string", "const": kind}, "topic": name, "data": data, "cursor": CURSOR},
     }
 
 

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.counters import SPANS, Counts
-from arqlight_service.api.jobs import key_of
+from arqlight_service.api.filters import key_of
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs

@@ -7,9 +7,9 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
-from arqlight_service.api.jobs import filter_of
+from arqlight_service.api.filters import FILTERS, FailedQuery, filter_of
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import FILTERS, parse_id, parse_list_query
+from arqlight_service.api.requests import parse_id, parse_query
 from arqlight_service.app_keys import OPERATIONS, connection_of
 from arqlight_service.auth.roles import Role, needs
 
@@ -22,7 +22,7 @@ GROUPS = 20
 @aiohttp_jinja2.template("failed.html")
 async def failed_list(request: web.Request) -> dict[str, Any]:
     """Groups, and the jobs that match the filter, a page at a time."""
-    query = parse_list_query(request, *FILTERS, "limit", "cursor")
+    query = parse_query(request, FailedQuery)
     reader = connection_of(request).reader
     overview = await reader.overview()
     groups, number = await reader.groups(0, GROUPS)

@@ -8,8 +8,8 @@ from aiohttp import web
 
 from arqlight.jobs.job import STATES
 from arqlight.jobs.queues import queue_name
-from arqlight_service.api.jobs import filter_of
-from arqlight_service.api.requests import FILTERS, parse_id, parse_list_query
+from arqlight_service.api.filters import FILTERS, JobsQuery, filter_of
+from arqlight_service.api.requests import parse_id, parse_query
 from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.feed.feed import WATCHED_S
@@ -22,7 +22,7 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("jobs.html")
 async def job_list(request: web.Request) -> dict[str, Any]:
     """The jobs that match, a page at a time."""
-    query = parse_list_query(request, *FILTERS, "state", "limit", "cursor")
+    query = parse_query(request, JobsQuery)
     reader = connection_of(request).reader
     where = await filter_of(request, query)
     jobs, following = await reader.jobs(state=query.state, where=where, limit=query.limit, cursor=query.cursor)

@@ -6,7 +6,8 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.journal.log_reader import LEVELS
-from arqlight_service.api.control import LogQuery
+from arqlight_service.api.logs import LogQuery
+from arqlight_service.api.requests import parse_query
 from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.pages.missing_parts import missing, without
@@ -21,7 +22,7 @@ async def log_page(request: web.Request) -> dict[str, Any] | web.Response:
     """The newest lines that match, the newest first."""
     if (said := missing(request, "log")) is not None:
         return without(request, "logs", "Logs", said)
-    connection, query = connection_of(request), LogQuery.of(request)
+    connection, query = connection_of(request), parse_query(request, LogQuery)
     lines, following = await connection.log.lines(query.filter(), limit=query.limit, before=query.before)
     return {
         "page": "logs",

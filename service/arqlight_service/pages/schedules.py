@@ -7,7 +7,7 @@ from aiohttp import web
 
 from arqlight.connections.connection import Connection
 from arqlight.errors import JobNotFound
-from arqlight_service.api.control import schedule_json
+from arqlight_service.api.schedules import schedule_json
 from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.pages.missing_parts import missing

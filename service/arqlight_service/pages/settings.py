@@ -8,7 +8,7 @@ from aiohttp import web
 
 from arqlight.connections.connection import Connection
 from arqlight.jobs.queues import queue_name
-from arqlight_service.api.control import FIELDS
+from arqlight_service.api.settings import FIELDS
 from arqlight_service.app_keys import FAMILIES_DATABASE, connection_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.pages.missing_parts import missing

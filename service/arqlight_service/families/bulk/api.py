@@ -13,10 +13,13 @@ from arqlight.families.bulk.licence_key import public_pem, signing_key
 from arqlight.families.bulk.links import check_link, sign_link
 from arqlight.families.bulk.storage import open_store
 from arqlight_service.api.answers import done, enqueue
+from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import Strict, parse_input
+from arqlight_service.api.requests import Strict
+from arqlight_service.api.shapes.answer import Items
 from arqlight_service.app_keys import KEY_RING, SETTINGS
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.bulk.shapes import Batch, Export, NewBatch, NewExport
 from arqlight_service.families.database import DATABASE
 
 routes = web.RouteTableDef()
@@ -37,17 +40,16 @@ class ExportRequest(Strict):
 
 
 @routes.get("/api/v1/licences")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="bulk", answers={200: Items[Batch]})
 async def list_licences(request: web.Request) -> web.Response:
     """The newest batches of licence keys; the keys themselves are in an export."""
     return web.json_response({"items": await licences.list_batches(request.app[DATABASE])})
 
 
 @routes.post("/api/v1/licences")
-@needs(Role.OPERATOR, does="make licence keys")
-async def new_licences(request: web.Request) -> web.Response:
-    """Make a batch of keys: 202 with the batch and the job's id."""
-    asked = await parse_input(request, LicenceRequest)
+@call(Role.OPERATOR, tag="bulk", answers={202: NewBatch}, body=LicenceRequest, does="make licence keys")
+async def new_licences(request: web.Request, asked: LicenceRequest) -> web.Response:
+    """Make a batch of licence keys."""
     batch_id = await licences.new_batch(request.app[DATABASE], asked.product, asked.count)
     job_id = await enqueue(request, licences.generate_licence_keys, batch_id=batch_id)
     return done(request, {"batch": batch_id, "id": job_id}, "/bulk", 202)
@@ -61,7 +63,7 @@ async def public_key(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/exports")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="bulk", answers={200: Items[Export]})
 async def list_exports(request: web.Request) -> web.Response:
     """The newest exports, each with its download link while that works."""
     found = await exports.list_exports(request.app[DATABASE])
@@ -69,17 +71,16 @@ async def list_exports(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/exports")
-@needs(Role.OPERATOR, does="export a table")
-async def new_export(request: web.Request) -> web.Response:
-    """Export a table: 202 with the export's id and the job's."""
-    asked = await parse_input(request, ExportRequest)
+@call(Role.OPERATOR, tag="bulk", answers={202: NewExport}, body=ExportRequest, does="export a table")
+async def new_export(request: web.Request, asked: ExportRequest) -> web.Response:
+    """Export a table."""
     export_id = await exports.new_export(request.app[DATABASE], asked.table, asked.format)
     job_id = await enqueue(request, exports.export_table, export_id=export_id)
     return done(request, {"export": export_id, "id": job_id}, "/bulk", 202)
 
 
 @routes.get("/api/v1/exports/{id}")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="bulk", answers={200: Export}, refuses=(404,))
 async def one_export(request: web.Request) -> web.Response:
     """One export, with its download link while that works."""
     found = await exports.find_export(request.app[DATABASE], request.match_info["id"])

@@ -10,11 +10,15 @@ from arqlight.families.email import templates
 from arqlight.families.email.message import InvalidEmail, parse_address
 from arqlight.families.email.sending import send_email
 from arqlight_service.api.answers import done, enqueue
-from arqlight_service.api.requests import Strict, parse_input
+from arqlight_service.api.call import call
+from arqlight_service.api.requests import Strict
+from arqlight_service.api.shapes.answer import Items
+from arqlight_service.api.shapes.job import Enqueued
 from arqlight_service.auth.identity import actor
-from arqlight_service.auth.roles import Role, needs
+from arqlight_service.auth.roles import Role
 from arqlight_service.families.database import DATABASE
 from arqlight_service.families.email.renderer import RENDERER
+from arqlight_service.families.email.shapes import RenderedTemplate, Template, TemplateDetail
 
 routes = web.RouteTableDef()
 PREVIEW_VARIABLES = 100
@@ -49,7 +53,7 @@ class RollBack(Strict):
 
 
 @routes.get("/api/v1/templates")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="e-mail templates", answers={200: Items[Template]})
 async def list_templates(request: web.Request) -> web.Response:
     """Every template in the version that is sent."""
     found = await templates.list_templates(request.app[DATABASE])
@@ -57,7 +61,7 @@ async def list_templates(request: web.Request) -> web.Response:
 
 
 @routes.get("/api/v1/templates/{name}")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="e-mail templates", answers={200: TemplateDetail}, refuses=(404,))
 async def one_template(request: web.Request) -> web.Response:
     """A template with all its versions, the newest first."""
     current = await templates.find_template(request.app[DATABASE], request.match_info["name"])
@@ -66,10 +70,9 @@ async def one_template(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/preview")
-@needs(Role.OPERATOR)
-async def preview(request: web.Request) -> web.Response:
-    """Render parts that are not saved: `{"subject", "text", "html", "names", "variables"}`."""
-    asked = await parse_input(request, Preview)
+@call(Role.OPERATOR, tag="e-mail templates", answers={200: RenderedTemplate}, body=Preview)
+async def preview(request: web.Request, asked: Preview) -> web.Response:
+    """Render parts that are not saved."""
     parts = asked.model_dump(include={"subject", "text", "html"})
     names = await request.app[RENDERER].variables_of(parts)
     samples = {name: name for name in names} | asked.variables
@@ -79,10 +82,16 @@ async def preview(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/templates/{name}")
 @routes.put("/api/v1/templates/{name}")
-@needs(Role.ADMIN, does="save template {name}")
-async def save_template(request: web.Request) -> web.Response:
-    """Save a new version, which is sent from now on: 201."""
-    asked = await parse_input(request, TemplateParts)
+@call(
+    Role.ADMIN,
+    tag="e-mail templates",
+    answers={201: Template},
+    body=TemplateParts,
+    refuses=(404, 409),
+    does="save template {name}",
+)
+async def save_template(request: web.Request, asked: TemplateParts) -> web.Response:
+    """Save a new version, which is sent from now on."""
     name = request.match_info["name"]
     saved = await templates.save_template(
         request.app[DATABASE], request.app[RENDERER], name, asked.model_dump(exclude={"note"}), note=asked.note,
@@ -92,10 +101,16 @@ async def save_template(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/{name}/test")
-@needs(Role.OPERATOR, does="send a test of template {name}")
-async def send_test(request: web.Request) -> web.Response:
-    """Send the template to one address: 202 with the job's id."""
-    asked = await parse_input(request, TestMail)
+@call(
+    Role.OPERATOR,
+    tag="e-mail templates",
+    answers={202: Enqueued},
+    body=TestMail,
+    refuses=(404,),
+    does="send a test of template {name}",
+)
+async def send_test(request: web.Request, asked: TestMail) -> web.Response:
+    """Send the template to one address."""
     template = await templates.find_template(request.app[DATABASE], request.match_info["name"])
     try:
         parse_address(asked.to, "to")
@@ -110,10 +125,18 @@ async def send_test(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/{name}/rollback")
-@needs(Role.ADMIN, does="roll template {name} back")
-async def roll_back(request: web.Request) -> web.Response:
-    """Send an older version again, as a new one: 201."""
-    version = (await parse_input(request, RollBack)).version
+@call(
+    Role.ADMIN,
+    tag="e-mail templates",
+    answers={201: Template},
+    body=RollBack,
+    refuses=(404,),
+    does="roll template {name} back",
+)
+async def roll_back(request: web.Request, asked: RollBack) -> web.Response:
+    """Send an older version again, as a new one."""
     name = request.match_info["name"]
-    saved = await templates.roll_back(request.app[DATABASE], request.app[RENDERER], name, version, who=actor(request))
+    saved = await templates.roll_back(
+        request.app[DATABASE], request.app[RENDERER], name, asked.version, who=actor(request)
+    )
     return done(request, saved.to_json(), f"/templates/{name}", 201)

@@ -5,11 +5,21 @@ from aiohttp import web
 from arqlight.errors import InvalidInput
 from arqlight.families.sync.syncing import MARKETPLACES, list_runs, sync_sales
 from arqlight_service.api.answers import done, enqueue
-from arqlight_service.api.requests import Strict, parse_input
-from arqlight_service.auth.roles import Role, needs
+from arqlight_service.api.call import call
+from arqlight_service.api.requests import Strict
+from arqlight_service.api.shapes.answer import Items
+from arqlight_service.api.shapes.job import Enqueued
+from arqlight_service.auth.roles import Role
 from arqlight_service.families.database import DATABASE
+from arqlight_service.families.sync.shapes import SyncRun
 
 routes = web.RouteTableDef()
+
+
+class RunsQuery(Strict):
+    """Which runs."""
+
+    marketplace: str | None = None
 
 
 class SyncRequest(Strict):
@@ -19,23 +29,21 @@ class SyncRequest(Strict):
 
 
 @routes.get("/api/v1/sync/runs")
-@needs(Role.VIEWER)
-async def sync_runs(request: web.Request) -> web.Response:
+@call(Role.VIEWER, tag="sync", answers={200: Items[SyncRun]}, query=RunsQuery)
+async def sync_runs(request: web.Request, query: RunsQuery) -> web.Response:
     """The newest runs with their reports."""
-    marketplace = request.query.get("marketplace")
-    if marketplace is not None:
-        _check(marketplace)
-    runs = await list_runs(request.app[DATABASE], marketplace)
+    if query.marketplace is not None:
+        _check(query.marketplace)
+    runs = await list_runs(request.app[DATABASE], query.marketplace)
     return web.json_response({"items": runs})
 
 
 @routes.post("/api/v1/sync")
-@needs(Role.OPERATOR, does="start a sync")
-async def sync_now(request: web.Request) -> web.Response:
-    """Sync a marketplace now: 202 with the job's id."""
-    marketplace = (await parse_input(request, SyncRequest)).marketplace
-    _check(marketplace)
-    return done(request, {"id": await enqueue(request, sync_sales, marketplace=marketplace)}, "/sync", 202)
+@call(Role.OPERATOR, tag="sync", answers={202: Enqueued}, body=SyncRequest, does="start a sync")
+async def sync_now(request: web.Request, asked: SyncRequest) -> web.Response:
+    """Sync a marketplace now."""
+    _check(asked.marketplace)
+    return done(request, {"id": await enqueue(request, sync_sales, marketplace=asked.marketplace)}, "/sync", 202)
 
 
 def _check(marketplace: str) -> None:

@@ -10,10 +10,12 @@ from arqlight.errors import DatabaseMissing
 from arqlight.families.telemetry.folding import EVENTS_A_JOB, fold_telemetry
 from arqlight.families.telemetry.intake import MOST_EVENTS, Hasher, take_in
 from arqlight.journal.journal import NewJob
-from arqlight_service.api.requests import AwareDatetime, Strict, read_json, validate
+from arqlight_service.api.call import call
+from arqlight_service.api.requests import AwareDatetime, Strict
 from arqlight_service.app_keys import KEY_RING, home_of
-from arqlight_service.auth.roles import TELEMETRY, Role, needs
+from arqlight_service.auth.roles import TELEMETRY, Role
 from arqlight_service.families.database import DATABASE
+from arqlight_service.families.telemetry.shapes import Intake
 
 routes = web.RouteTableDef()
 
@@ -26,12 +28,11 @@ class TelemetryBatch(Strict):
 
 
 @routes.post("/api/v1/telemetry")
-@needs(Role.OPERATOR, TELEMETRY)
-async def telemetry(request: web.Request) -> web.Response:
-    """A batch of events: 202 with how many were accepted, which were refused and why, and how wrong the clock is."""
+@call(Role.OPERATOR, TELEMETRY, tag="telemetry", answers={202: Intake}, body=TelemetryBatch)
+async def telemetry(request: web.Request, batch: TelemetryBatch) -> web.Response:
+    """Take a batch of events: which were accepted, which were refused and why, and how wrong the clock is."""
     if not request.app[DATABASE].is_set:
         raise DatabaseMissing
-    batch = validate(TelemetryBatch, await read_json(request))
     intake = take_in(batch.events, batch.sent_at, datetime.now(UTC), Hasher(request.app[KEY_RING]))
     jobs = [
         NewJob(fold_telemetry.name, fold_telemetry.queue, (), {"events": intake.events[at : at + EVENTS_A_JOB]})

@@ -8,11 +8,15 @@ from pydantic import BeforeValidator, Field
 from arqlight.families.webhooks import endpoints
 from arqlight.families.webhooks.delivery import resend, send_event
 from arqlight_service.api.answers import done, enqueue
+from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import Strict, parse_input, split_text
+from arqlight_service.api.requests import Strict, split_text
+from arqlight_service.api.shapes.answer import Items
+from arqlight_service.api.shapes.job import Enqueued
 from arqlight_service.app_keys import KEY_RING, SETTINGS, home_of
-from arqlight_service.auth.roles import ENQUEUE, Role, needs
+from arqlight_service.auth.roles import ENQUEUE, Role
 from arqlight_service.families.database import DATABASE
+from arqlight_service.families.webhooks.shapes import Delivery, Endpoint, NewEndpointAnswer, Removed, RotatedSecret
 
 routes = web.RouteTableDef()
 
@@ -51,7 +55,7 @@ class EventRequest(Strict):
 
 
 @routes.get("/api/v1/webhooks")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="webhooks", answers={200: Items[Endpoint]})
 async def list_webhooks(request: web.Request) -> web.Response:
     """Every endpoint."""
     found = await endpoints.list_endpoints(request.app[DATABASE])
@@ -59,10 +63,11 @@ async def list_webhooks(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/webhooks")
-@needs(Role.ADMIN, does="register a webhook endpoint")
-async def register_webhook(request: web.Request) -> web.Response:
-    """Register an endpoint: 201 with its secret, which is shown this once."""
-    asked = await parse_input(request, NewEndpoint)
+@call(
+    Role.ADMIN, tag="webhooks", answers={201: NewEndpointAnswer}, body=NewEndpoint, does="register a webhook endpoint"
+)
+async def register_webhook(request: web.Request, asked: NewEndpoint) -> web.Response:
+    """Register an endpoint; its secret is shown this once."""
     endpoint, secret = await endpoints.register(
         request.app[DATABASE], request.app[KEY_RING], request.app[SETTINGS], **asked.model_dump()
     )
@@ -71,10 +76,17 @@ async def register_webhook(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/webhooks/{id}")
 @routes.patch("/api/v1/webhooks/{id}")
-@needs(Role.ADMIN, does="change webhook endpoint {id}")
-async def change_webhook(request: web.Request) -> web.Response:
+@call(
+    Role.ADMIN,
+    tag="webhooks",
+    answers={200: Endpoint},
+    body=EndpointChange,
+    refuses=(404,),
+    does="change webhook endpoint {id}",
+)
+async def change_webhook(request: web.Request, asked: EndpointChange) -> web.Response:
     """Change `url`, `event_types`, `description`, or switch it on or off."""
-    change = (await parse_input(request, EndpointChange)).model_dump(exclude_none=True)
+    change = asked.model_dump(exclude_none=True)
     if not change:
         raise Problem(422, "nothing to change was given", field="body")
     endpoint_id = request.match_info["id"]
@@ -82,27 +94,40 @@ async def change_webhook(request: web.Request) -> web.Response:
     return done(request, changed.to_json(), "/webhooks")
 
 
-@routes.post("/api/v1/webhooks/{id}/delete")
 @routes.delete("/api/v1/webhooks/{id}")
-@needs(Role.ADMIN, does="delete webhook endpoint {id}")
+@call(Role.ADMIN, tag="webhooks", answers={204: None}, refuses=(404,), does="delete webhook endpoint {id}")
 async def remove_webhook(request: web.Request) -> web.Response:
-    """Delete an endpoint with what is kept of its deliveries: 204."""
+    """Delete an endpoint with what is kept of its deliveries."""
     await endpoints.remove(request.app[DATABASE], request.match_info["id"])
-    return web.Response(status=204) if request.method == "DELETE" else done(request, {}, "/webhooks")
+    return web.Response(status=204)
+
+
+@routes.post("/api/v1/webhooks/{id}/delete")
+@call(Role.ADMIN, tag="webhooks", answers={200: Removed}, refuses=(404,), does="delete webhook endpoint {id}")
+async def remove_webhook_by_form(request: web.Request) -> web.Response:
+    """Delete an endpoint, for forms, which can only POST."""
+    await endpoints.remove(request.app[DATABASE], request.match_info["id"])
+    return done(request, {}, "/webhooks")
 
 
 @routes.post("/api/v1/webhooks/{id}/rotate")
-@needs(Role.ADMIN, does="rotate the secret of webhook endpoint {id}")
-async def rotate_webhook(request: web.Request) -> web.Response:
+@call(
+    Role.ADMIN,
+    tag="webhooks",
+    answers={200: RotatedSecret},
+    body=Rotation,
+    refuses=(404,),
+    does="rotate the secret of webhook endpoint {id}",
+)
+async def rotate_webhook(request: web.Request, asked: Rotation) -> web.Response:
     """A new secret, shown this once; the old one signs beside it for `overlap_s` seconds (a day)."""
-    overlap_s = (await parse_input(request, Rotation)).overlap_s
     endpoint_id = request.match_info["id"]
-    secret = await endpoints.rotate(request.app[DATABASE], request.app[KEY_RING], endpoint_id, overlap_s)
-    return web.json_response({"id": endpoint_id, "secret": secret, "overlap_s": overlap_s})
+    secret = await endpoints.rotate(request.app[DATABASE], request.app[KEY_RING], endpoint_id, asked.overlap_s)
+    return web.json_response({"id": endpoint_id, "secret": secret, "overlap_s": asked.overlap_s})
 
 
 @routes.get("/api/v1/webhooks/{id}/deliveries")
-@needs(Role.VIEWER)
+@call(Role.VIEWER, tag="webhooks", answers={200: Items[Delivery]}, refuses=(404,))
 async def webhook_deliveries(request: web.Request) -> web.Response:
     """What was delivered, the newest first."""
     endpoint = await endpoints.find(request.app[DATABASE], request.match_info["id"])
@@ -110,9 +135,9 @@ async def webhook_deliveries(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/deliveries/{id:[0-9]{1,18}}/resend")
-@needs(Role.OPERATOR, does="resend delivery {id}")
+@call(Role.OPERATOR, tag="webhooks", answers={202: Enqueued}, refuses=(404, 409), does="resend delivery {id}")
 async def resend_delivery(request: web.Request) -> web.Response:
-    """Deliver the same message once more: 202 with the job's id."""
+    """Deliver the same message once more."""
     delivery_id = int(request.match_info["id"])
     job_id = await resend(home_of(request.app).journal, request.app[DATABASE], delivery_id)
     past = await endpoints.find_delivery(request.app[DATABASE], delivery_id)
@@ -120,10 +145,9 @@ async def resend_delivery(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/events")
-@needs(Role.OPERATOR, ENQUEUE)
-async def new_event(request: web.Request) -> web.Response:
-    """Deliver an event to all endpoints that subscribed to it: 202 with the job's id."""
-    asked = await parse_input(request, EventRequest)
+@call(Role.OPERATOR, ENQUEUE, tag="webhooks", answers={202: Enqueued}, body=EventRequest)
+async def new_event(request: web.Request, asked: EventRequest) -> web.Response:
+    """Deliver an event to all endpoints that subscribed to it."""
     endpoints.check_event_types([asked.event])
     job_id = await enqueue(request, send_event, event=asked.event, payload=asked.payload)
     return done(request, {"id": job_id}, "/webhooks", 202)
