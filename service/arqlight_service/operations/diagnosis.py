@@ -79,13 +79,13 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
         elif overview.workers and not queue.workers:
             found.append(
                 trouble("unserved", f"{where}: {queue.queued:,} jobs wait, and no worker takes from there: "
-                         f"arqlight worker --queues {lane}")
+                        f"arqlight worker --queues {lane}")
             )  # fmt: skip
         elif overview.workers and queue.oldest_ms and now - queue.oldest_ms > OLD_S * 1000:
             age_min = (now - queue.oldest_ms) // 60_000
             found.append(
                 trouble("piling up", f"{where}: {queue.queued:,} jobs wait, the oldest for {age_min} minutes: start "
-                         "more workers, or see what runs so long")
+                        "more workers, or see what runs so long")
             )  # fmt: skip
     return found
 
@@ -94,7 +94,7 @@ async def _of_causes(connection: Connection) -> list[Finding]:
     groups, _ = await connection.reader.groups(0, 20)
     return [
         trouble("repeated failure", f"connection {connection.name!r}: {each['count']:,} jobs of {each['task']} failed "
-                 f"for one cause, {each['error']}: {str(each['message'])[:120]}")
+                f"for one cause, {each['error']}: {str(each['message'])[:120]}")
         for each in groups
         if each["count"] >= REPEATS
     ]  # fmt: skip
@@ -106,11 +106,11 @@ async def _of_workers(connection: Connection) -> list[Finding]:
     if dead:
         ids = ", ".join(str(worker["id"]) for worker in dead[:3])
         found.append(note("dead worker", f"connection {connection.name!r}: {len(dead)} workers went without a goodbye "
-                           f"within the hour ({ids}): killed, out of memory, or cut off"))  # fmt: skip
+                          f"within the hour ({ids}): killed, out of memory, or cut off"))  # fmt: skip
     versions = {str(worker["version"]) for worker in await connection.reader.workers()} - {__version__}
     if versions:
         found.append(note("version", f"connection {connection.name!r}: workers of arqlight {', '.join(versions)} run "
-                           f"beside {__version__}: update them together"))  # fmt: skip
+                          f"beside {__version__}: update them together"))  # fmt: skip
     return found
 
 
@@ -118,7 +118,7 @@ async def _database(settings: Settings) -> list[Finding]:
     database = Database(settings)
     if not database.is_set:
         return [note("no database", "no PostgreSQL is set: templates, endpoints, licences, telemetry and sync need one"
-                      " (ARQLIGHT_DATABASE_URL)")]  # fmt: skip
+                     " (ARQLIGHT_DATABASE_URL)")]  # fmt: skip
     try:
         async with asyncio.timeout(CHECK_S), database.begin():
             return []
@@ -150,7 +150,7 @@ async def _disk(settings: Settings) -> list[Finding]:
     usage = await asyncio.to_thread(_usage, settings.data_dir)
     if usage and usage.free < LEAST_DISK * usage.total:
         return [trouble("disk", f"the disk of {str(settings.data_dir)!r} (ARQLIGHT_DATA_DIR) has "
-                         f"{usage.free / 1e6:,.0f} MB left, {usage.free / usage.total:.1%}: free some")]  # fmt: skip
+                        f"{usage.free / 1e6:,.0f} MB left, {usage.free / usage.total:.1%}: free some")]  # fmt: skip
     return []
 
 

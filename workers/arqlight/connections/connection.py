@@ -91,7 +91,7 @@ class Reads(Protocol):
         ...
 
     async def workers(self) -> list[dict[str, Any]]:
-        """The workers that live, the oldest first (see `fleet.read_workers`)."""
+        """The workers that live, the oldest first (see `worker_list.read_workers`)."""
         ...
 
     async def dead_workers(self) -> list[dict[str, Any]]:

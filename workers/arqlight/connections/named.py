@@ -40,8 +40,8 @@ class Connections:
 
     @property
     def home(self) -> Connection | None:
-        """Where the service keeps what is its own: the first that has a store; None without one."""
-        return next(iter(self.with_part("store")), None)
+        """Where the service keeps what is its own: the first with a store and an audit list; None without one."""
+        return next((connection for connection in self.with_part("store") if connection.supports("audit")), None)
 
     def with_part(self, part: Part) -> list[Connection]:
         """Those whose driver has a part, in order."""

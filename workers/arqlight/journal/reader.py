@@ -210,7 +210,7 @@ class Reader:
         return (await self.job(job_id)).to_json()
 
     async def workers(self) -> list[dict[str, Any]]:
-        """The workers whose lease runs (see `fleet.read_workers`)."""
+        """The workers whose lease runs (see `worker_list.read_workers`)."""
         return await read_workers(self.redis)
 
     async def dead_workers(self) -> list[dict[str, Any]]:
