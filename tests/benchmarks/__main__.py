@@ -11,7 +11,19 @@ from pathlib import Path
 
 import redis
 
-from tests.benchmarks import database, depth, drain, enqueueing, families, fanout, pickup, processes, profile, servers
+from tests.benchmarks import (
+    database,
+    depth,
+    drain,
+    enqueueing,
+    families,
+    fanout,
+    pickup,
+    processes,
+    profile,
+    servers,
+    start,
+)
 from tests.benchmarks.plot import plot_rates
 from tests.benchmarks.report import Table
 
@@ -19,6 +31,7 @@ FOLDER = Path(__file__).parent
 # What a quick look leaves out: it takes longer than it tells.
 SLOW_PARTS = {"loads", "idle", "depth", "database"}
 MEASURES = {
+    "start": start.measure,
     "profile": profile.measure,
     "loads": drain.measure_loads,
     "pickup": pickup.measure,

@@ -13,8 +13,8 @@ from typing import Any
 
 import psycopg
 
+from arqlight.bundled import close_clients, open_clients
 from arqlight.families.bulk.exports import export_table, new_export
-from arqlight.families.clients import close_clients, open_clients
 from arqlight.settings import load_settings
 
 

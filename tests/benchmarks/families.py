@@ -15,7 +15,7 @@ import psycopg
 
 from arqlight.connections.postgres import database_url, migrate
 from arqlight.families.database import MIGRATIONS
-from arqlight.families.tables import SCHEMA
+from arqlight.families.metadata import SCHEMA
 from tests.benchmarks.peer import ROOT
 from tests.benchmarks.report import Table, median
 from tests.benchmarks.servers import Servers

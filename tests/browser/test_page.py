@@ -55,7 +55,7 @@ async def ok(ctx: dict[str, Any]) -> None:
 
 async def start_mailer(start_worker: StartWorker, settings: Settings, port: int) -> Any:
     """A worker that sends mail to the test's SMTP server."""
-    at = settings.model_copy(update={"smtp_host": "127.0.0.1", "smtp_port": port})
+    at = settings.changed(smtp_host="127.0.0.1", smtp_port=port)
 
     return await start_worker([send_email], queues=["arq:queue:emails"], **hooks(at))
 

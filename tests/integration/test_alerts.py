@@ -40,13 +40,13 @@ async def told() -> AsyncIterator[tuple[Told, str]]:
 
 def watching(settings: Settings, url: str, mail_server: MailServer, rules: str, **more: Any) -> Alerts:
     """Alerts that look when they are told to."""
-    changed = settings.model_copy(
-        update={
-            "alerts": rules, "alert_webhook": url, "alert_email": "ops@example.org", "smtp_port": mail_server.port,
-            "webhook_allowed_networks": "127.0.0.0/8", **more,
-        }
+    changed = settings.changed(
+        alerts=rules, alert_webhook=url, alert_email="ops@example.org", smtp_port=mail_server.port,
+        webhook_allowed_networks="127.0.0.0/8", **more,
     )  # fmt: skip
-    return Alerts(changed, open_connections(changed))
+    connections = open_connections(changed)
+    assert connections.home
+    return Alerts(changed, connections, connections.home)
 
 
 async def test_no_worker_is_told_by_the_service_itself_and_once(
@@ -74,7 +74,7 @@ async def test_no_worker_is_told_by_the_service_itself_and_once(
 async def test_depth_age_and_failures_are_told_by_jobs_of_ours(
     pool: ArqRedis, settings: Settings, told: tuple[Told, str], mail_server: MailServer, start_worker: StartWorker
 ) -> None:
-    from arqlight.families.clients import close_clients, open_clients
+    from arqlight.bundled import close_clients, open_clients
 
     async def boom(ctx: dict[str, Any]) -> None:
         raise ValueError("no")

@@ -220,7 +220,7 @@ async def test_health_and_readiness_tell_the_process_from_its_server(settings: A
 
     from arqlight_service.app import create_app
 
-    away = settings.model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    away = settings.changed(redis_url="redis://127.0.0.1:1/0")
     async with TestClient(TestServer(create_app(away))) as client:
         assert (await client.get("/healthz")).status == 200
         for path in ("/readyz", "/api/v1/stats", "/"):

@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 from sqlalchemy import func, select
 
 from arqlight.families.database import Database
-from arqlight.families.tables import metadata
+from arqlight.families.metadata import metadata
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from tests.conftest import Client

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import obstore
 import pyarrow.parquet as pq
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
@@ -30,9 +29,10 @@ from arqlight.families.bulk.exports import export_table, new_export, remove_expi
 from arqlight.families.bulk.licence_key import InvalidLicence, make_key, signing_key, tag_of, verify_key
 from arqlight.families.bulk.licences import find_batch, generate_licence_keys, new_batch
 from arqlight.families.bulk.storage import open_store
+from arqlight.families.bulk.tables import exports as exports_table
+from arqlight.families.bulk.tables import licences
 from arqlight.families.database import Database
-from arqlight.families.tables import exports as exports_table
-from arqlight.families.tables import licences, sales
+from arqlight.families.sync.tables import sales
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
@@ -333,7 +333,6 @@ async def test_an_export_goes_to_s3_and_is_downloaded_from_there(
             listed = await (await client.get(f"/api/v1/exports/{export_id}")).json()
             data = await (await client.get("/" + listed["download"].split("/", 3)[3])).read()
         assert hashlib.sha256(data).hexdigest() == told["sha256"]
-        kept = await obstore.get_async(open_store(ctx["settings"]), told["path"])
-        assert bytes(await kept.bytes_async()) == data
+        assert b"".join([part async for part in open_store(ctx["settings"]).read(told["path"])]) == data
     finally:
         server.stop()

@@ -11,10 +11,11 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
 
+from arqlight.checked_fields import Secret
 from arqlight.connections.postgres import database_url, migrate
 from arqlight.errors import DatabaseMissing, DatabaseUnreachable, SettingsError
 from arqlight.families.database import MIGRATIONS, Database
-from arqlight.families.tables import SCHEMA
+from arqlight.families.metadata import SCHEMA
 from arqlight.key_ring import KeyRing
 from arqlight.settings import KEY_FILE, Settings, load_settings
 from tests.conftest import with_database
@@ -84,7 +85,7 @@ async def test_an_address_that_is_none_is_refused_without_the_password(settings:
 
 
 async def test_a_database_that_comes_later_is_found(settings: Settings, postgres: str, tmp_path: Path) -> None:
-    database = Database(settings.model_copy(update={"data_dir": tmp_path}))
+    database = Database(settings.changed(data_dir=tmp_path))
     with pytest.raises(DatabaseMissing):
         async with database.begin():
             pass
@@ -106,7 +107,7 @@ async def test_a_connection_that_was_cut_is_made_anew(database: Database) -> Non
 
 
 async def test_a_secret_key_is_made_once_and_read_by_nobody_else(settings: Settings, tmp_path: Path) -> None:
-    rings = [KeyRing(settings.model_copy(update={"data_dir": tmp_path})) for _ in range(20)]
+    rings = [KeyRing(settings.changed(data_dir=tmp_path)) for _ in range(20)]
     keys = await asyncio.gather(*(asyncio.to_thread(ring.derive, "x") for ring in rings))
     assert len(set(keys)) == 1
     assert stat.S_IMODE((tmp_path / KEY_FILE).stat().st_mode) == 0o600
@@ -115,9 +116,7 @@ async def test_a_secret_key_is_made_once_and_read_by_nobody_else(settings: Setti
 
 
 def test_what_was_sealed_opens_with_the_same_secret_only(settings: Settings) -> None:
-    mine, other = (
-        KeyRing(settings.model_validate(settings.model_dump() | {"secret_key": letter * 32})) for letter in "ab"
-    )
+    mine, other = (KeyRing(settings.changed(secret_key=Secret(letter * 32))) for letter in "ab")
     sealed = mine.encrypt("whsec_secret")
     assert mine.decrypt(sealed) == "whsec_secret"
     with pytest.raises(SettingsError, match="does not open with this ARQLIGHT_SECRET_KEY"):
@@ -129,4 +128,4 @@ def test_a_secret_key_that_is_too_short_or_cannot_be_kept_is_said(settings: Sett
         load_settings(secret_key="hunter2")
     assert "hunter2" not in str(refused.value)
     with pytest.raises(SettingsError, match="set ARQLIGHT_SECRET_KEY"):
-        KeyRing(settings.model_copy(update={"data_dir": Path("/proc/nowhere")})).derive("x")
+        KeyRing(settings.changed(data_dir=Path("/proc/nowhere"))).derive("x")

@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from arqlight.families import TASKS
+from arqlight.bundled import bundled_tasks
 from tests.conftest import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -46,7 +46,11 @@ def test_the_manifests_follow_kubernetes_strictly(name: str) -> None:
 
 def test_a_worker_is_given_more_time_to_stop_than_its_longest_task_takes() -> None:
     # Those that go on where they were are put back at once; the others are finished better than begun anew.
-    longest_s = max(task.timeout_s or 0 for task in TASKS if task.queue not in ("arq:queue:bulk", "arq:queue:sync"))
+    longest_s = max(
+        task.timeout_s or 0
+        for task in bundled_tasks().values()
+        if task.queue not in ("arq:queue:bulk", "arq:queue:sync")
+    )
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
     assert int(compose["services"]["worker"]["stop_grace_period"].rstrip("s")) > longest_s
     pod = MANIFESTS["worker-Deployment"]["spec"]["template"]["spec"]

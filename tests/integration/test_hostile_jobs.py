@@ -16,7 +16,7 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.jobs import Job
 from arq.worker import Worker as PlainWorker
 
-from arqlight.families import WorkerSettings
+from arqlight.bundled_worker import WorkerSettings
 from arqlight.jobs.masking import MASK, mask_also
 from arqlight.jobs.serialization import RemoteError, read_json, read_plain, write_json
 from arqlight.journal.reader import Reader
@@ -96,7 +96,7 @@ async def test_the_bundled_tasks_refuse_a_hostile_pickle_under_our_worker_and_un
 async def test_with_json_no_worker_reads_a_pickle_and_nothing_of_ours_writes_one(
     pool: ArqRedis, redis_settings: RedisSettings, settings: Settings
 ) -> None:
-    refusing = settings.model_copy(update={"serializer": "json"})
+    refusing = settings.changed(serializer="json")
     worker = create_worker({"functions": [work], "handle_signals": False, "max_tries": 1}, refusing)
     running = asyncio.create_task(worker.async_run())
     await put(pool, "pickled", job_bytes("work", 1))
@@ -156,7 +156,7 @@ async def test_what_is_secret_by_name_or_by_setting_is_shown_nowhere(
         ctx["log"].info("paying with %s", kwargs["iban"])
         raise ValueError(f"the bank refused {kwargs['card_number']} of {kwargs['iban']}: {kwargs['password']}")
 
-    masked = settings.model_copy(update={"mask": "iban, card_*"})
+    masked = settings.changed(mask="iban, card_*")
     await start_worker([pay], max_tries=1, settings=masked)
     try:
         async with TestClient(TestServer(create_app(masked))) as client:

@@ -186,7 +186,7 @@ async def test_failed_jobs_are_paged_by_cursor_without_gap_or_repeat_also_at_one
 
 
 async def test_ended_jobs_are_kept_to_their_bound(pool: ArqRedis, settings: Settings) -> None:
-    small = settings.model_copy(update={"keep_succeeded": 3, "keep_failed": 2, "keep_events": 100})
+    small = settings.changed(keep_succeeded=3, keep_failed=2, keep_events=100)
     journal = Journal(pool, small)
     await journal.enqueue([NewJob("t", QUEUE) for _ in range(20)])
     claims = await claim_all(journal)

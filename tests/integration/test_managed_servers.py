@@ -42,7 +42,7 @@ async def tenant(pool: ArqRedis, redis_settings: RedisSettings) -> AsyncIterator
 async def test_workers_and_service_do_without_what_a_managed_server_refuses(
     pool: ArqRedis, tenant: RedisSettings, settings: Settings, start_worker: StartWorker
 ) -> None:
-    theirs = settings.model_copy(update={"redis_url": f"redis://tenant:rented@127.0.0.1:{tenant.port}/0"})
+    theirs = settings.changed(redis_url=f"redis://tenant:rented@127.0.0.1:{tenant.port}/0")
     await start_worker(
         [add, func(boom, max_tries=1)], redis_settings=tenant, settings=theirs, poll_delay=0.1
     )  # fmt: skip

@@ -8,8 +8,8 @@ from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 from joserfc.jwk import OctKey, RSAKey
 from playwright.async_api import Browser, expect
-from pydantic import SecretStr
 
+from arqlight.checked_fields import Secret
 from arqlight.settings import Settings
 from tests.support.access import guarded
 from tests.support.provider import CLIENT, SECRET, OpenIdProvider
@@ -27,7 +27,7 @@ async def provider() -> AsyncIterator[OpenIdProvider]:
 
 def by(provider: OpenIdProvider) -> dict[str, Any]:
     return {
-        "auth": "oidc", "oidc_issuer": provider.url, "oidc_client_id": CLIENT, "oidc_client_secret": SecretStr(SECRET),
+        "auth": "oidc", "oidc_issuer": provider.url, "oidc_client_id": CLIENT, "oidc_client_secret": Secret(SECRET),
         "roles": ROLES,
     }  # fmt: skip
 

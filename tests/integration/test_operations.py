@@ -131,9 +131,9 @@ async def test_an_operation_whose_service_died_is_taken_up_where_it_was(
     await eventually(lambda: _failed(pool, 500), within_s=30)
     flaky.mended = True
     connections = open_connections(settings)
-    dying, journal = Operations(connections), connections.of_journals[0].journal
+    dying, retries = Operations(connections), connections.first.journal
     retried = 0
-    retry = journal.retry
+    retry = retries.retry
 
     async def dies(job_id: str, until_ms: int | None = None) -> None:
         nonlocal retried
@@ -142,7 +142,7 @@ async def test_an_operation_whose_service_died_is_taken_up_where_it_was(
         retried += 1
         await retry(job_id, until_ms)
 
-    monkeypatch.setattr(journal, "retry", dies)
+    monkeypatch.setattr(retries, "retry", dies)
     operation = await dying.start("retry", "ada", where=JobFilter())
     await eventually(lambda: retried == 250)
     await eventually(lambda: not dying._tasks)

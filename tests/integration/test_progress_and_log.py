@@ -10,6 +10,7 @@ import pytest
 from arq import func
 from arq.connections import ArqRedis
 
+from arqlight.connections.redis.log import RedisLog
 from arqlight.jobs.job import Job
 from arqlight.jobs.masking import MASK
 from arqlight.journal.journal import Journal, NewJob
@@ -149,7 +150,7 @@ async def test_secrets_given_by_place_or_set_as_settings_are_masked_too(
     async def fails(ctx: dict[str, Any], to: str, password: str) -> None:
         raise ValueError(f"{to} {password} {ctx['smtp']}")
 
-    secretive = settings.model_validate(settings.model_dump() | {"smtp_password": "hunter2hunter2"})
+    secretive = settings.changed(smtp_password="hunter2hunter2")
     await start_worker([func(fails, name="fails")], settings=secretive, ctx={"smtp": "hunter2hunter2"})
     await journal.enqueue([NewJob("fails", QUEUE, ("ada", "correct horse"), id="x")])
     await eventually(lambda: pool.zcard(KEYS["failed"]))
@@ -160,7 +161,7 @@ async def test_secrets_given_by_place_or_set_as_settings_are_masked_too(
 
 
 async def test_a_line_whose_arguments_do_not_fit_is_kept_all_the_same(pool: ArqRedis, settings: Settings) -> None:
-    book = Logbook(Scripts(pool, settings), "w", ())
+    book = Logbook(RedisLog(pool, Scripts(pool, settings)), "w", ())
     book.emit(logging.LogRecord("arqlight.job", logging.INFO, "", 0, "so %d", ("x",), None))
     await book.close_book()
     [(_, fields)] = await pool.xrange(KEYS["logs"])
@@ -199,7 +200,7 @@ async def test_a_jobs_log_goes_with_the_job(pool: ArqRedis, settings: Settings, 
     async def talks(ctx: dict[str, Any]) -> None:
         ctx["log"].info("here")
 
-    await start_worker([func(talks, name="talks")], settings=settings.model_copy(update={"keep_succeeded": 3}))
+    await start_worker([func(talks, name="talks")], settings=settings.changed(keep_succeeded=3))
     for number in range(20):
         await pool.enqueue_job("talks", _job_id=f"talks-{number}")
 

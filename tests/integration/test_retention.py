@@ -30,7 +30,7 @@ async def test_what_is_kept_of_jobs_is_held_to_what_is_set(
 
     await start_worker(
         [func(ok, name="ok"), func(fails, name="fails")],
-        settings=settings.model_copy(update=bounds), max_tries=4, keep_result=1,
+        settings=settings.changed(**bounds), max_tries=4, keep_result=1,
     )  # fmt: skip
     for number in range(30):
         await pool.enqueue_job("ok", _job_id=f"ok-{number}")
@@ -64,7 +64,7 @@ async def test_what_is_kept_of_jobs_is_held_to_what_is_set(
 async def test_the_audit_list_is_held_to_what_is_set(pool: ArqRedis, settings: Settings) -> None:
     for number in range(20):
         await note(pool, "ada", f"change {number}", None, None)
-    async with TestClient(TestServer(create_app(settings.model_copy(update={"keep_audit": 5})))):
+    async with TestClient(TestServer(create_app(settings.changed(keep_audit=5)))):
 
         async def is_bounded() -> bool:
             return bool(await pool.llen("arqlight:audit") == 5)  # type: ignore[misc]

@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 def spans(settings: Settings) -> Iterator[InMemorySpanExporter]:
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing.switch_on(settings.model_copy(update={"traces": True}), "tests", provider)
+    tracing.switch_on(settings.changed(traces=True), "tests", provider)
     yield exporter
     tracing.switch_off()
 

@@ -91,7 +91,7 @@ def _command_of(entry: Path) -> str:
 async def test_a_server_in_trouble_is_waited_for_and_the_page_says_what_is_wrong(
     server: ValkeyServer, settings: Settings, start_worker: StartWorker, begins: Trouble, ends: Trouble, says: str
 ) -> None:
-    ours = settings.model_copy(update={"redis_url": f"redis://127.0.0.1:{server.port}/0"})
+    ours = settings.changed(redis_url=f"redis://127.0.0.1:{server.port}/0")
     redis = ArqRedis(port=server.port)
     may_end, ran = asyncio.Event(), []
 

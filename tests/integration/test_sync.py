@@ -7,14 +7,14 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arq import Retry
-from pydantic import SecretStr
 from sqlalchemy import select
 
+from arqlight.checked_fields import Secret
 from arqlight.errors import NotYet
 from arqlight.families.database import Database
 from arqlight.families.sync.marketplace import MarketplaceTrouble, TokenMissing, TokenRefused, UnexpectedAnswer
 from arqlight.families.sync.syncing import UnknownMarketplace, list_runs, sync_sales
-from arqlight.families.tables import sales
+from arqlight.families.sync.tables import sales
 from tests.support.marketplaces import Marketplaces, envato_sale, gumroad_sale
 
 Sync = Callable[..., Awaitable[dict[str, Any]]]
@@ -32,7 +32,7 @@ async def market() -> AsyncIterator[Marketplaces]:
 async def sync(family: Callable[..., Awaitable[dict[str, Any]]], market: Marketplaces) -> Sync:
     async def run(marketplace: str, **changes: Any) -> dict[str, Any]:
         at = {f"{name}_url": market.url for name in ("envato", "gumroad")}  # type: ignore[attr-defined]
-        tokens = {f"{name}_token": SecretStr("right-token") for name in ("envato", "gumroad")}
+        tokens = {f"{name}_token": Secret("right-token") for name in ("envato", "gumroad")}
         report: dict[str, Any] = await sync_sales(await family(**{**at, **tokens, **changes}), marketplace)
         return report
 
@@ -127,7 +127,7 @@ async def test_a_missing_token_is_said_with_what_to_do(sync: Sync) -> None:
     with pytest.raises(TokenMissing, match="set ARQLIGHT_GUMROAD_TOKEN"):
         await sync("gumroad", gumroad_token=None)
     with pytest.raises(TokenRefused) as refused:
-        await sync("envato", envato_token=SecretStr("wrong-token"))
+        await sync("envato", envato_token=Secret("wrong-token"))
     assert "wrong-token" not in str(refused.value)
     with pytest.raises(UnknownMarketplace, match="there are envato, gumroad"):
         await sync("ebay")

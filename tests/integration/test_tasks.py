@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 from arq import Retry
 from standardwebhooks.webhooks import Webhook
 
-from arqlight.families.clients import close_clients, open_clients
+from arqlight.bundled import close_clients, open_clients
 from arqlight.families.email.message import InvalidEmail
 from arqlight.families.email.sending import RecipientRefused, send_email
 from arqlight.families.webhooks.answers import DeliveryFailed, DeliveryRefused, InvalidWebhook
@@ -51,7 +51,7 @@ async def mail_context() -> AsyncIterator[MailContext]:
 
 def mail_settings(settings: Settings, server: MailServer, **more: Any) -> Settings:
     at = {"smtp_host": "127.0.0.1", "smtp_port": server.port, "smtp_from": "Shop <shop@example.com>"}
-    return settings.model_copy(update=at | more)
+    return settings.changed(**at | more)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_mail_goes_over_tls_to_a_server_that_is_trusted_only(
         at = mail_settings(settings, server, smtp_tls=tls, smtp_host="localhost", smtp_ca_file=certificate[0])
         await send_email(await mail_context(at), "a@x.org", "two_factor", code="1")
         assert len(server.messages) == 1
-        distrustful = await mail_context(at.model_copy(update={"smtp_ca_file": None}))
+        distrustful = await mail_context(at.changed(smtp_ca_file=None))
         with pytest.raises(Retry) as retry:
             await send_email(distrustful, "a@x.org", "two_factor", code="1")
         assert "CERTIFICATE_VERIFY_FAILED" in str(retry.value.__cause__)
@@ -183,7 +183,7 @@ async def receiver() -> Any:
 
 async def test_a_delivery_verifies_with_the_standards_own_library(settings: Settings, receiver: Any) -> None:
     hook, url, session = receiver
-    signed = settings.model_validate(settings.model_dump() | {"webhook_secret": SECRET})
+    signed = settings.changed(webhook_secret=SECRET)
     answer = await deliver_webhook(context(signed, http=session), url, {"a": "ü"}, event="licence.issued")
     assert answer == {"status": 200, "answer": "thanks"}
     [(headers, body)] = hook.got

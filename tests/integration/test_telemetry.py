@@ -9,9 +9,9 @@ from aiohttp.test_utils import TestClient, TestServer
 from sqlalchemy import func, select
 
 from arqlight.families.database import Database
-from arqlight.families.tables import devices, usage_daily
 from arqlight.families.telemetry.folding import fold_telemetry
 from arqlight.families.telemetry.intake import Hasher, take_in
+from arqlight.families.telemetry.tables import devices, usage_daily
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
@@ -87,7 +87,7 @@ def test_a_fingerprint_goes_no_further_than_its_hash(hasher: Hasher, settings: S
     [taken] = take_in([event()], None, NOW, hasher).events
     assert "machine-1" not in str(taken)
     assert len(taken["fingerprint"]) == 64
-    other = Hasher(KeyRing(settings.model_copy(update={"secret_key": None, "data_dir": settings.data_dir / "other"})))
+    other = Hasher(KeyRing(settings.changed(secret_key=None, data_dir=settings.data_dir / "other")))
     assert other("machine-1") != hasher("machine-1"), "the key is of this installation"
 
 

@@ -17,7 +17,7 @@ from arqlight.errors import PermanentFailure
 from arqlight.jobs.failure import LONGEST_TRACE
 from arqlight.journal.journal import Journal
 from arqlight.journal.reader import Reader
-from arqlight.task import Backoff, task
+from arqlight.tasks import Backoff, task
 from tests.conftest import StartWorker
 from tests.support.waiting import eventually
 

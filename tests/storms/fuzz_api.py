@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from arq.connections import ArqRedis
 
-from arqlight.families import TASKS
+from arqlight.bundled import bundled_tasks
 from arqlight.families.database import Database
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings
@@ -26,7 +26,7 @@ async def test_no_request_gets_an_answer_that_the_document_does_not_know(
     async def work(ctx: object) -> None:
         await asyncio.sleep(0)
 
-    await start_worker([work, *TASKS], queues=["arq:queue:never"])
+    await start_worker([work, *bundled_tasks().values()], queues=["arq:queue:never"])
     await journal.enqueue([NewJob("work", "arq:queue", id=f"job-{number}") for number in range(50)])
     sent = await drive(
         spawn, postgres, tmp_path, phases="coverage,fuzzing", examples=60, seed=20 + len(known), limit_s=60,

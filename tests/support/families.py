@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from arqlight.families.clients import close_clients, open_clients
+from arqlight.bundled import close_clients, open_clients
 from arqlight.settings import Settings
 
 

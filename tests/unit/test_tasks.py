@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestServer
 
 from arqlight.families.email.message import InvalidEmail, compose
 from arqlight.families.email.rendering import Rendered
-from arqlight.families.webhooks.answers import retry_after_s
+from arqlight.families.retry_after import retry_after_s
 
 
 @pytest.mark.parametrize("to", ["", "nobody", "a@b\nBcc: c@d", "@", "a@", "two@x.org, three@x.org extra@"])

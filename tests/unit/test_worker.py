@@ -1,6 +1,6 @@
 """The worker runs arq tasks as arq does, and writes down what happened."""
 
-from arqlight.task import Backoff
+from arqlight.tasks import Backoff
 
 
 def test_backoff_grows_and_stays_within_its_bounds() -> None:

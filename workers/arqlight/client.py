@@ -26,7 +26,7 @@ from arqlight.jobs.queues import queue_key, queue_name
 from arqlight.journal.dedicated_connection import Line
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings, load_settings
-from arqlight.task import Task
+from arqlight.tasks import Task
 
 GROUP = 1000
 

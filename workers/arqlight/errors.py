@@ -1,5 +1,7 @@
 """The errors this package raises: each names what was wrong, the value, and what to do."""
 
+from collections.abc import Sequence
+
 from arq.worker import Retry
 
 
@@ -95,6 +97,10 @@ class NotFound(ArqlightError):
     """What was asked for is not there."""
 
 
+class Forbidden(ArqlightError):
+    """Whoever asks may not have it."""
+
+
 class ReadOnly(ArqlightError):
     """A connection that is only looked at was asked to change something."""
 
@@ -106,3 +112,20 @@ class ReadOnly(ArqlightError):
 
 class Unusable(ArqlightError):
     """A connection cannot be used now: one sentence that says which and why, without a password."""
+
+
+class NotSupported(NotFound):
+    """A connection was asked for a part that its driver does not have.
+
+    :param connection: its name.
+    :param driver: what it is shown as: `redis`, `database` or `observed`.
+    :param part: one of `arqlight.connections.parts.PARTS`.
+    :param others: the connections that have this part; None when that is not known.
+    """
+
+    def __init__(self, connection: str, driver: str, part: str, others: Sequence[str] | None = None) -> None:
+        self.connection = connection
+        self.driver = driver
+        self.part = part
+        known = "" if others is None else f"; these connections do: {', '.join(others) or 'none'}"
+        super().__init__(f"connection {connection!r} has no {part}: its driver ({driver}) does not support it{known}")

@@ -1,15 +1,15 @@
 """One secret, from which every key is derived (HKDF, RFC 5869): a leak of one key tells nothing of the others."""
 
 import base64
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
-
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from typing import Any
 
 from arqlight.errors import SettingsError
+from arqlight.extras import needed_for
 from arqlight.settings import KEY_FILE, Settings
 
 
@@ -25,23 +25,33 @@ class KeyRing:
         if self._master is None:
             set_key = self._settings.secret_key
             self._master = set_key.get_secret_value().encode() if set_key else _kept_key(self._settings.data_dir)
-        return HKDF(hashes.SHA256(), 32, salt=None, info=f"arqlight:{purpose}".encode()).derive(self._master)
+        return _hkdf(self._master, f"arqlight:{purpose}".encode())
 
     def encrypt(self, text: str) -> bytes:
-        """`text` for the database (Fernet)."""
-        return self._box().encrypt(text.encode())
+        """`text` for the database (Fernet). Raises MissingExtra."""
+        return bytes(self._box().encrypt(text.encode()))
 
     def decrypt(self, sealed: bytes) -> str:
         """What `encrypt` was given. Raises SettingsError when the secret key has changed since."""
+        from cryptography.fernet import InvalidToken
+
         try:
-            return self._box().decrypt(sealed).decode()
+            return str(self._box().decrypt(sealed).decode())
         except InvalidToken:
             raise SettingsError(
                 "a stored secret does not open with this ARQLIGHT_SECRET_KEY; set the one it was stored with"
             ) from None
 
-    def _box(self) -> Fernet:
+    def _box(self) -> Any:
+        with needed_for("a stored secret"):
+            from cryptography.fernet import Fernet
         return Fernet(base64.urlsafe_b64encode(self.derive("stored secrets")))
+
+
+def _hkdf(secret: bytes, info: bytes) -> bytes:
+    """32 bytes of HKDF with SHA-256 and no salt (RFC 5869, 2.2 and 2.3): one block is all that 32 bytes need."""
+    extracted = hmac.digest(bytes(hashlib.sha256().digest_size), secret, hashlib.sha256)
+    return hmac.digest(extracted, info + b"\x01", hashlib.sha256)
 
 
 def _kept_key(data_dir: Path) -> bytes:

@@ -1,188 +1,172 @@
-"""Every setting, from the environment (`ARQLIGHT_…`), checked once at start."""
+"""Every setting, from the environment (`ARQLIGHT_…`), checked once at start.
+
+`Settings` are those of the core. A task family declares its own (`FamilySettings`), and finds them with `Settings.of`.
+"""
 
 import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal
-
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import Any, Literal, TypeVar
 
 from arqlight.addresses import OBSERVED, REDIS_SCHEMES, check_address, parse_connections
 from arqlight.alert_rules import parse_rules
+from arqlight.checked_fields import Secret, WrongFields, checked, is_secret_field, option
 from arqlight.errors import SettingsError
 
 ADDRESS_FILE = "redis-url"
 DATABASE_FILE = "database-url"
 KEY_FILE = "secret-key"
 FALLBACK_REDIS_URL = "redis://127.0.0.1:6379/0"
+PREFIX = "ARQLIGHT_"
+# Names that a platform sets, read where ours are not.
+PLATFORM_NAMES = {"port": "PORT"}
 
 
-class Settings(BaseSettings):
-    """What can be set. Times carry their unit in the name; a secret never shows in a repr."""
+def split_names(text: str) -> list[str]:
+    """A list as the environment and the command line write it: `high, default`."""
+    return [name.strip() for name in text.split(",") if name.strip()]
 
-    model_config = SettingsConfigDict(env_prefix="ARQLIGHT_", extra="ignore", frozen=True)
 
-    host: str = Field("127.0.0.1", description="Address the service listens on; another than loopback needs `auth`.")
-    port: int = Field(
+def check_token(token: Secret) -> None:
+    """A token or key as it is pasted into the environment. Raises ValueError for one that cannot be one."""
+    value = token.get_secret_value()
+    if value != value.strip():
+        raise ValueError("it begins or ends with a space or a newline; take that away")
+    if not value.isprintable() or " " in value:
+        raise ValueError("it holds spaces or control characters, which no token has")
+
+
+def check_networks(text: str) -> None:
+    """Networks with commas between them. Raises ValueError."""
+    for name in split_names(text):
+        ipaddress.ip_network(name)
+
+
+def _check_secret_key(key: Secret) -> None:
+    check_token(key)
+    if len(key.get_secret_value()) < 32:
+        raise ValueError("it is shorter than 32 characters; make one with: openssl rand -hex 32")
+
+
+def _check_redis(url: str) -> None:
+    if url.partition("://")[0] not in REDIS_SCHEMES:
+        raise ValueError("it must begin with redis://, rediss://, unix:// or redis+sentinel://")
+    check_address("default", url)
+
+
+def _check_connections(text: Secret) -> None:
+    parse_connections(text.get_secret_value())
+
+
+@dataclass(frozen=True)
+class FamilySettings:
+    """What can be set for a task family: a frozen dataclass of it has a field for each (`checked_fields.option`).
+
+    Each is `ARQLIGHT_<NAME>` and a flag. A secret is a `Secret`, under a name that ends in `password`, `secret`,
+    `token` or the like, so that it is masked wherever it comes up.
+    """
+
+
+Part = TypeVar("Part", bound=FamilySettings)
+Kind = TypeVar("Kind")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What can be set. Times carry their unit in the name; a secret never shows in a repr.
+
+    :param for_families: what the environment has for task families, unread until a family asks for it.
+    """
+
+    host: str = option("127.0.0.1", "Address the service listens on; another than loopback needs `auth`.")
+    port: int = option(
         8080,
-        ge=0,
-        le=65535,
-        validation_alias=AliasChoices("ARQLIGHT_PORT", "PORT", "port"),
-        description="Port of the service; 0 takes a free one. PORT works too.",
+        least=0,
+        most=65535,
+        about="Port of the service; 0 takes a free one. PORT works too.",
     )
-    data_dir: Path = Field(Path(".arqlight"), description="Where the embedded server keeps its data.")
-    redis_url: str | None = Field(
-        None, description="Redis or Valkey: redis://, rediss:// or unix://. Default: the server that `up` started."
-    )
-    database_url: SecretStr | None = Field(
-        None, description="PostgreSQL: postgresql://…, for the task families' data. Default: the one `up` started."
-    )
-    connections: SecretStr = Field(
-        SecretStr(""),
-        description="Further connections, name=address each: legacy=rediss://…, billing=postgresql://… (see the docs).",
-    )
-    routes: str = Field(
-        "", description="Tasks or queues whose jobs go to another connection: bulk=billing,send_email=billing."
-    )
-    observe: str | None = Field(
-        None, description="Redis or Valkey of plain arq workers that is only looked at, without `default` beside it."
-    )
-    secret_key: SecretStr | None = Field(
+    data_dir: Path = option(Path(".arqlight"), "Where the embedded server keeps its data.")
+    redis_url: str | None = option(
         None,
-        description="What keys are derived from, 32 characters or more. Default: made in the data directory.",
+        "Redis or Valkey: redis://, rediss:// or unix://. Default: the server that `up` started.",
+        check=_check_redis,
     )
-    public_url: str | None = Field(None, description="Where people reach the page, for links in mails and exports.")
-    auth: Literal["none", "users", "proxy", "oidc"] = Field(
+    database_url: Secret | None = option(
+        None, "PostgreSQL: postgresql://…, for the task families' data. Default: the one `up` started."
+    )
+    connections: Secret = option(
+        Secret(""),
+        "Further connections, name=address each: legacy=rediss://…, billing=postgresql://… (see the docs).",
+        check=_check_connections,
+    )
+    routes: str = option("", "Tasks or queues whose jobs go to another connection: bulk=billing,send_email=billing.")
+    observe: str | None = option(
+        None,
+        "Redis or Valkey of plain arq workers that is only looked at, without `default` beside it.",
+        check=_check_redis,
+    )
+    secret_key: Secret | None = option(
+        None,
+        "What keys are derived from, 32 characters or more. Default: made in the data directory.",
+        check=_check_secret_key,
+    )
+    public_url: str | None = option(None, "Where people reach the page, for links in mails and exports.")
+    auth: Literal["none", "users", "proxy", "oidc"] = option(
         "none",
-        description="Who may come in. none: whoever reaches loopback; users: those of `arqlight user add`, and tokens; "
+        "Who may come in. none: whoever reaches loopback; users: those of `arqlight user add`, and tokens; "
         "proxy, oidc: those whom a proxy or an OpenID Connect provider signed in, and tokens.",
     )
-    allowed_hosts: str = Field("", description="Host names requests may be for, besides public_url's: jobs.internal.")
-    trusted_proxies: str = Field("", description="Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.")
-    proxy_user_header: str = Field("X-Forwarded-User", description="Where such a proxy says who signed in.")
-    roles: str = Field(
-        "", description="What those may do, first match first: ada@example.org=admin,*@example.org=viewer."
+    allowed_hosts: str = option("", "Host names requests may be for, besides public_url's: jobs.internal.")
+    trusted_proxies: str = option(
+        "", "Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.", check=check_networks
     )
-    oidc_issuer: str | None = Field(None, description="OpenID Connect provider: https://accounts.example.org.")
-    oidc_client_id: str | None = Field(None, description="What it knows this service as.")
-    oidc_client_secret: SecretStr | None = Field(None, description="The secret it gave.")
-    oidc_claim: str = Field("email", description="Which claim of its ID token is a person's name here.")
-    session_h: float = Field(12, gt=0, le=24 * 31, description="Hours until somebody has to sign in again.")
-    sockets_per_address: int = Field(
-        200, ge=1, le=100_000, description="Feeds, and connections that ask nothing, of one address at a time."
+    proxy_user_header: str = option("X-Forwarded-User", "Where such a proxy says who signed in.")
+    roles: str = option("", "What those may do, first match first: ada@example.org=admin,*@example.org=viewer.")
+    oidc_issuer: str | None = option(None, "OpenID Connect provider: https://accounts.example.org.")
+    oidc_client_id: str | None = option(None, "What it knows this service as.")
+    oidc_client_secret: Secret | None = option(None, "The secret it gave.")
+    oidc_claim: str = option("email", "Which claim of its ID token is a person's name here.")
+    session_h: float = option(12, above=0, most=24 * 31, about="Hours until somebody has to sign in again.")
+    sockets_per_address: int = option(
+        200, least=1, most=100_000, about="Feeds, and connections that ask nothing, of one address at a time."
     )
-    alerts: str = Field(
+    alerts: str = option(
         "oldest_s>300,failure_rate>0.5,no_worker_s>60",
-        description="Rules: depth, oldest_s, failure_rate (0 to 1), no_worker_s, each above a number.",
+        "Rules: depth, oldest_s, failure_rate (0 to 1), no_worker_s, each above a number.",
+        check=parse_rules,
     )
-    alert_email: str | None = Field(None, description="Who is told by mail when a rule is broken.")
-    alert_webhook: str | None = Field(None, description="Where it is told by webhook.")
-    alert_quiet_s: float = Field(3600, ge=1, description="Seconds in which the same alert is told once.")
-    queues: str = Field(
+    alert_email: str | None = option(None, "Who is told by mail when a rule is broken.")
+    alert_webhook: str | None = option(None, "Where it is told by webhook.")
+    alert_quiet_s: float = option(3600, least=1, about="Seconds in which the same alert is told once.")
+    queues: str = option(
         "high,default,emails,webhooks,telemetry,sync,bulk",
-        description="Queues the bundled worker takes from, first ones first; or weights: high=6,default=3,emails=1.",
+        "Queues the bundled worker takes from, first ones first; or weights: high=6,default=3,emails=1.",
     )
-    queue_limits: str = Field(
-        "", description="Jobs of a queue that may run at once, over all workers: emails=5,bulk=2."
-    )
-    mask: str = Field(
+    queue_limits: str = option("", "Jobs of a queue that may run at once, over all workers: emails=5,bulk=2.")
+    mask: str = option(
         "",
-        description="Names of arguments that are masked besides password, token, code and such: iban,card_*.",
+        "Names of arguments that are masked besides password, token, code and such: iban,card_*.",
     )
-    serializer: Literal["pickle", "json"] = Field(
-        "pickle", description="What writes jobs: pickle, as arq does; json: no pickle is written or read by a worker."
+    serializer: Literal["pickle", "json"] = option(
+        "pickle", "What writes jobs: pickle, as arq does; json: no pickle is written or read by a worker."
     )
-    max_jobs: int = Field(20, ge=1, le=10_000, description="Jobs the bundled worker runs at a time.")
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="What is logged; INFO is two lines a job, as arq writes them."
+    max_jobs: int = option(20, least=1, most=10_000, about="Jobs the bundled worker runs at a time.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = option(
+        "INFO", "What is logged; INFO is two lines a job, as arq writes them."
     )
-    log_format: Literal["text", "json"] = Field("text", description="Lines for people, or JSON with job ids.")
-    traces: bool = Field(False, description="OpenTelemetry traces, to where OTEL_… say; needs arqlight[otel].")
-    max_body_bytes: int = Field(1024 * 1024, ge=1024, description="Largest request body the service accepts.")
-    keep_events: int = Field(100_000, ge=100, description="Transitions the feed can replay.")
-    keep_succeeded: int = Field(10_000, ge=0, description="Succeeded (and cancelled) jobs kept for a look.")
-    keep_failed: int = Field(1_000_000, ge=1, description="Failed jobs kept; beyond it the oldest are dropped.")
-    keep_logs: int = Field(20_000, ge=100, description="Lines of the log that are kept for the page.")
-    keep_job_log: int = Field(500, ge=1, le=10_000, description="Lines of its own log that a job keeps.")
-    keep_attempts: int = Field(25, ge=1, le=1_000, description="Failed attempts, with their traces, that a job keeps.")
-    keep_audit: int = Field(1_000, ge=1, description="Entries of the list of who changed what.")
-    keep_deliveries_d: float = Field(30, gt=0, description="Days that deliveries of webhooks are kept for a look.")
-    smtp_host: str = Field("127.0.0.1", description="SMTP server.")
-    smtp_port: int = Field(25, ge=1, le=65535, description="Its port.")
-    smtp_tls: Literal["none", "starttls", "implicit"] = Field("none", description="none, starttls or implicit.")
-    smtp_ca_file: Path | None = Field(None, description="CA certificates to trust instead of the system's.")
-    smtp_username: str | None = Field(None, description="Sign-in name, when the server asks for one.")
-    smtp_password: SecretStr | None = Field(None, description="Its password.")
-    smtp_from: str = Field("arqlight <no-reply@localhost>", description="From address.")
-    smtp_connect_timeout_s: float = Field(10, gt=0, description="Seconds to connect, TLS included.")
-    smtp_send_timeout_s: float = Field(30, gt=0, description="Seconds for each answer of the SMTP server.")
-    smtp_connections: int = Field(4, ge=1, le=100, description="Connections to the mail server a worker keeps open.")
-    smtp_per_minute: int = Field(0, ge=0, description="Mails a minute at most, over all workers; 0: no limit.")
-    webhook_secret: SecretStr | None = Field(None, description="Standard Webhooks secret (whsec_…) that signs.")
-    webhook_timeout_s: float = Field(15, gt=0, description="Seconds for one delivery, connect to last byte.")
-
-    webhook_allowed_networks: str = Field(
-        "", description="Private networks webhooks may go to all the same: 10.0.0.0/8,127.0.0.0/8."
-    )
-    webhook_failures_allowed: int = Field(
-        50, ge=1, description="Failed deliveries in a row after which an endpoint is switched off."
-    )
-    storage_url: str | None = Field(
-        None, description="Where exports go: file:///folder or s3://bucket/prefix. Default: the data directory."
-    )
-    export_keep_h: float = Field(72, gt=0, description="Hours an export can be downloaded.")
-    licence_key_file: Path | None = Field(
-        None, description="Ed25519 private key (PEM) that signs licence keys. Default: derived from the secret key."
-    )
-    envato_token: SecretStr | None = Field(None, description="Personal token of the Envato API.")
-    envato_url: str = Field("https://api.envato.com", description="Where the Envato API is.")
-    gumroad_token: SecretStr | None = Field(None, description="Access token of the Gumroad API.")
-    gumroad_url: str = Field("https://api.gumroad.com", description="Where the Gumroad API is.")
-
-    @field_validator("envato_token", "gumroad_token", "secret_key")
-    @classmethod
-    def _one_word(cls, token: SecretStr | None) -> SecretStr | None:
-        value = token.get_secret_value() if token else ""
-        if value != value.strip():
-            raise ValueError("it begins or ends with a space or a newline; take that away")
-        if not value.isprintable() or " " in value:
-            raise ValueError("it holds spaces or control characters, which no token has")
-        return token
-
-    @field_validator("alerts")
-    @classmethod
-    def _rules(cls, text: str) -> str:
-        parse_rules(text)
-        return text
-
-    @field_validator("connections")
-    @classmethod
-    def _connections(cls, text: SecretStr) -> SecretStr:
-        parse_connections(text.get_secret_value())
-        return text
-
-    @field_validator("secret_key")
-    @classmethod
-    def _long_enough(cls, key: SecretStr | None) -> SecretStr | None:
-        if key is not None and len(key.get_secret_value()) < 32:
-            raise ValueError("it is shorter than 32 characters; make one with: openssl rand -hex 32")
-        return key
-
-    @field_validator("webhook_allowed_networks", "trusted_proxies")
-    @classmethod
-    def _networks(cls, text: str) -> str:
-        for name in split_names(text):
-            ipaddress.ip_network(name)
-        return text
-
-    @field_validator("redis_url", "observe")
-    @classmethod
-    def _known_scheme(cls, url: str | None) -> str | None:
-        if url is not None:
-            if url.partition("://")[0] not in REDIS_SCHEMES:
-                raise ValueError("it must begin with redis://, rediss://, unix:// or redis+sentinel://")
-            check_address("default", url)
-        return url
+    log_format: Literal["text", "json"] = option("text", "Lines for people, or JSON with job ids.")
+    traces: bool = option(False, "OpenTelemetry traces, to where OTEL_… say; needs arqlight[otel].")
+    max_body_bytes: int = option(1024 * 1024, least=1024, about="Largest request body the service accepts.")
+    keep_events: int = option(100_000, least=100, about="Transitions the feed can replay.")
+    keep_succeeded: int = option(10_000, least=0, about="Succeeded (and cancelled) jobs kept for a look.")
+    keep_failed: int = option(1_000_000, least=1, about="Failed jobs kept; beyond it the oldest are dropped.")
+    keep_logs: int = option(20_000, least=100, about="Lines of the log that are kept for the page.")
+    keep_job_log: int = option(500, least=1, most=10_000, about="Lines of its own log that a job keeps.")
+    keep_attempts: int = option(25, least=1, most=1_000, about="Failed attempts, with their traces, that a job keeps.")
+    keep_audit: int = option(1_000, least=1, about="Entries of the list of who changed what.")
+    for_families: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def resolved_redis_url(self) -> str:
         """The server to talk to: the one set, else the one `arqlight up` started under `data_dir`, else localhost's."""
@@ -204,16 +188,15 @@ class Settings(BaseSettings):
         except FileNotFoundError:
             return None
 
-    @model_validator(mode="after")
-    def _routes_lead_somewhere(self) -> "Settings":
+    def check_routes(self) -> None:
+        """Raise ValueError for a route to a connection that is not set."""
         known = {"default", *parse_connections(self.connections.get_secret_value())}
         for entry in split_names(self.routes):
             name, equals, connection = entry.partition("=")
             if not (name and equals) or connection not in known:
                 raise ValueError(
                     f"ROUTES={self.routes!r}: {entry!r} is not name=connection with one of {', '.join(sorted(known))}"
-                )  # fmt: skip
-        return self
+                )
 
     def route(self, task: str, lane: str) -> str | None:
         """The connection that is set for the jobs of a task, else of a lane; None where nothing is."""
@@ -229,6 +212,16 @@ class Settings(BaseSettings):
             if name != "default"
         }
 
+    def of(self, family: type[Part]) -> Part:
+        """What is set for a task family. Raises SettingsError, one line that names each wrong setting."""
+        return _checked(family, self.for_families)
+
+    def changed(self, **values: Any) -> "Settings":
+        """These settings with some others, of the core or of families; what is given is taken as it is."""
+        own = {name: value for name, value in values.items() if name in OWN_NAMES}
+        others = {name: value for name, value in values.items() if name not in OWN_NAMES}
+        return replace(self, **own, for_families={**self.for_families, **others})
+
     def queue_names(self) -> list[str]:
         """`queues`, split."""
         return split_names(self.queues)
@@ -238,9 +231,7 @@ class Settings(BaseSettings):
         return split_names(self.queue_limits)
 
 
-def split_names(text: str) -> list[str]:
-    """A list as the environment and the command line write it: `high, default`."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+OWN_NAMES = frozenset(each.name for each in fields(Settings)) - {"for_families"}
 
 
 def load_settings(**overrides: Any) -> Settings:
@@ -248,29 +239,37 @@ def load_settings(**overrides: Any) -> Settings:
 
     Raises SettingsError, one line that names each wrong setting.
     """
+    given = {name.upper(): value for name, value in os.environ.items()}
+    read = {name.removeprefix(PREFIX).lower(): value for name, value in given.items() if name.startswith(PREFIX)}
+    for name, platform_name in PLATFORM_NAMES.items():
+        if name not in read and platform_name in given:
+            read[name] = given[platform_name]
+    given_values = read | {name: value for name, value in overrides.items() if value is not None}
+    own = {name: value for name, value in given_values.items() if name in OWN_NAMES}
+    settings = replace(
+        _checked(Settings, own),
+        for_families={name: value for name, value in given_values.items() if name not in OWN_NAMES},
+    )
     try:
-        return Settings(**{name: value for name, value in overrides.items() if value is not None})
-    except ValidationError as error:
-        wrong = "; ".join(f"{_place(e)}{e['msg'].removeprefix('Value error, ')}" for e in error.errors())
+        settings.check_routes()
+    except ValueError as error:
+        raise SettingsError(f"setting {PREFIX}{error}") from None
+    return settings
+
+
+def _checked(kind: type[Kind], values: Mapping[str, Any]) -> Kind:
+    try:
+        return checked(kind, values)
+    except WrongFields as error:
+        wrong = "; ".join(
+            f"{PREFIX}{name.upper()}{_shown(kind, name, value)}: {reason}" for name, value, reason in error.wrong
+        )
         raise SettingsError(f"setting {wrong}") from None
 
 
-def _place(error: Any) -> str:
-    """Which setting, and what it was; nothing for what is wrong between several."""
-    if not error["loc"]:
-        return "ARQLIGHT_"
-    name = error["loc"][0]
-    return f"{_variable(name)}{_shown(name, error['input'])}: "
-
-
-def _variable(name: object) -> str:
-    return "ARQLIGHT_" + str(name).upper().removeprefix("ARQLIGHT_")
-
-
-def _shown(name: object, value: object) -> str:
+def _shown(kind: type[Any], name: str, value: object) -> str:
     """What was set, unless it is a secret."""
-    field = Settings.model_fields.get(_variable(name).removeprefix("ARQLIGHT_").lower())
-    if field is not None and "Secret" in str(field.annotation):
+    if is_secret_field(kind, name):
         return ""
     if isinstance(value, str) and "@" in value and "://" in value:
         value = f"{value.partition('://')[0]}://…@{value.rpartition('@')[2]}"

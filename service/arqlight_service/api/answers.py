@@ -7,7 +7,7 @@ from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
-from arqlight.task import Task
+from arqlight.tasks import Task
 from arqlight_service.api.problems import is_form
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 

@@ -1,35 +1,29 @@
 """REST for those who run the place: queues, groups, operations, logs, charts, schedules, settings, connections."""
 
+from dataclasses import fields
 from typing import Annotated, Any, Literal
 
 from aiohttp import web
 from pydantic import Field
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.errors import ArqlightError, InvalidInput
+from arqlight.extras import MissingExtra
 from arqlight.jobs.display import iso
 from arqlight.jobs.overrides import Override
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.queues import queue_name
-from arqlight.journal.audit import note, read_audit
-from arqlight.journal.counters import read_chart
-from arqlight.journal.log_reader import LogFilter, read_log
-from arqlight.journal.overrides import read_overrides, set_override
-from arqlight.journal.schedules import change_schedule, last_jobs, read_schedules
-from arqlight.runtime.schedules import fire_now
+from arqlight.journal.log_reader import LogFilter
 from arqlight_service.api.answers import done
 from arqlight_service.api.jobs import filter_of, key_of
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import JobId, ListQuery, Name, Strict, parse_input, validate
 from arqlight_service.app_keys import (
     CONNECTIONS,
-    DATABASE,
+    FAMILIES_DATABASE,
     OPERATIONS,
     REACHABILITY,
     connection_of,
     home_of,
-    journal_of,
 )
 from arqlight_service.auth.identity import actor
 from arqlight_service.auth.roles import Role, needs
@@ -95,7 +89,7 @@ async def pause(request: web.Request) -> web.Response:
     key, action = await known_queue(request), request.match_info["action"]
     if await connection_of(request).journal.pause(key, action == "pause"):
         what = f"queue {queue_name(key)}{_of(request)}"
-        await note(home_of(request.app).redis, actor(request), what, *_before_after(action))
+        await home_of(request.app).audit.note(actor(request), what, *_before_after(action))
     return done(request, {"queue": queue_name(key), "paused": action == "pause"}, "/queues")
 
 
@@ -168,9 +162,8 @@ async def cancel_operation(request: web.Request) -> web.Response:
 async def logs(request: web.Request) -> web.Response:
     """`?level=&job=&task=&q=&limit=&before=&after=`: lines, the newest first."""
     query = LogQuery.of(request)
-    lines, following = await read_log(
-        journal_of(request).redis, query.filter(), limit=query.limit, before=query.before, after=query.after
-    )
+    log = connection_of(request, "log").log
+    lines, following = await log.lines(query.filter(), limit=query.limit, before=query.before, after=query.after)
     return web.json_response({"items": lines, "next": following})
 
 
@@ -183,7 +176,7 @@ async def charts(request: web.Request) -> web.Response:
         raise Problem(400, f"no span {span[:50]!r}; there are hour, day, week", field="span")
     name = request.query.get("queue")
     key = await key_of(request, name) if name else None
-    return web.json_response(await read_chart(journal_of(request).redis, span, key))  # type: ignore[arg-type]
+    return web.json_response(await connection_of(request, "counters").counters.chart(span, key))  # type: ignore[arg-type]
 
 
 @routes.get("/api/v1/rates")
@@ -198,8 +191,9 @@ async def rates(request: web.Request) -> web.Response:
 @needs(Role.VIEWER)
 async def schedules(request: web.Request) -> web.Response:
     """Every periodic job."""
-    last = await last_jobs(journal_of(request).redis)
-    shown = [schedule_json(each, last.get(each.name)) for each in await read_schedules(journal_of(request).redis)]
+    kept = connection_of(request, "schedules").schedules
+    last = await kept.last_jobs()
+    shown = [schedule_json(each, last.get(each.name)) for each in await kept.all()]
     return web.json_response({"items": shown})
 
 
@@ -210,8 +204,9 @@ async def edit_schedule(request: web.Request) -> web.Response:
     """Change `cron` (five fields, UTC), `jitter_s` or `enabled`."""
     change = await parse_input(request, ScheduleChange)
     name = request.match_info["name"]
-    changed = await change_schedule(journal_of(request).redis, name, who=actor(request), **change.model_dump())
-    last = (await last_jobs(journal_of(request).redis)).get(name)
+    kept = connection_of(request, "schedules").schedules
+    changed = await kept.change(name, who=actor(request), **change.model_dump())
+    last = (await kept.last_jobs()).get(name)
     return done(request, schedule_json(changed, last), "/schedules")
 
 
@@ -219,8 +214,7 @@ async def edit_schedule(request: web.Request) -> web.Response:
 @needs(Role.OPERATOR, does="run schedule {name} now")
 async def run_schedule(request: web.Request) -> web.Response:
     """Enqueue its job now: 202 with the id."""
-    journal = journal_of(request)
-    job_id = await fire_now(journal.redis, journal.journal, request.match_info["name"])
+    job_id = await connection_of(request, "schedules").schedules.fire_now(request.match_info["name"])
     return done(request, {"id": job_id}, "/schedules", 202)
 
 
@@ -229,8 +223,8 @@ async def run_schedule(request: web.Request) -> web.Response:
 async def settings(request: web.Request) -> web.Response:
     """What was set for queues and tasks over what the code says."""
     shown = [
-        {"kind": kind, "name": queue_name(name) if kind == "queue" else name, **override.model_dump(exclude_none=True)}
-        for kind, name, override in (await read_overrides(journal_of(request).redis)).items()
+        {"kind": kind, "name": queue_name(name) if kind == "queue" else name, **override.values()}
+        for kind, name, override in (await connection_of(request, "overrides").overrides.read()).items()
     ]
     return web.json_response({"items": shown})
 
@@ -248,16 +242,16 @@ async def change_settings(request: web.Request) -> web.Response:
     key = await known_queue(request, name) if kind == "queue" else name
     if kind == "task" and name not in await connection_of(request).reader.known_tasks():
         raise Problem(404, f"no worker has announced a task {name!r}")
-    journal = journal_of(request)
-    chosen = await set_override(journal.redis, journal.reader.scripts, kind, key, given.model_dump(), actor(request))
-    return done(request, {"kind": kind, "name": name, **chosen.model_dump(exclude_none=True)}, "/settings")
+    overrides = connection_of(request, "overrides").overrides
+    chosen = await overrides.set(kind, key, given.model_dump(), actor(request))
+    return done(request, {"kind": kind, "name": name, **chosen.values()}, "/settings")
 
 
 @routes.get("/api/v1/audit")
 @needs(Role.VIEWER)
 async def audit(request: web.Request) -> web.Response:
     """Who changed what, from what, to what; the newest first."""
-    return web.json_response({"items": await read_audit(journal_of(request).redis)})
+    return web.json_response({"items": await connection_of(request, "audit").audit.read()})
 
 
 @routes.get("/api/v1/connections")
@@ -282,11 +276,16 @@ async def test_connection(request: web.Request) -> web.Response:
 
 async def try_families(app: web.Application) -> dict[str, Any]:
     """What the task families' database answers, or in one sentence why it does not; never with a password."""
+    database = app.get(FAMILIES_DATABASE)
+    if database is None:
+        return {
+            "name": FAMILIES,
+            "ok": False,
+            "detail": str(MissingExtra("the database of the task families", "families")),
+        }
     try:
-        async with app[DATABASE].begin() as connection:
-            version = (await connection.execute(text("SHOW server_version"))).scalar_one()
-        return {"name": FAMILIES, "ok": True, "detail": f"PostgreSQL {version} answers"}
-    except (ArqlightError, SQLAlchemyError) as error:
+        return {"name": FAMILIES, "ok": True, "detail": f"{await database.ping()} answers"}
+    except ArqlightError as error:
         return {"name": FAMILIES, "ok": False, "detail": str(error).splitlines()[0]}
 
 
@@ -337,4 +336,4 @@ def _place(request: web.Request) -> int:
     return int(first)
 
 
-FIELDS = {name: field.description or "" for name, field in Override.model_fields.items()}
+FIELDS = {each.name: str(each.metadata["about"]) for each in fields(Override)}

@@ -90,7 +90,7 @@ async def one_job(request: web.Request) -> web.Response:
 @needs(Role.OPERATOR, does="cancel job {id}")
 async def cancel(request: web.Request) -> web.Response:
     """202: a waiting job is cancelled, a running one's worker was asked to abort it."""
-    job, *_ = await connection_of(request).reader.job(parse_id(request))
+    job = (await connection_of(request).reader.job(parse_id(request))).job
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
     cancelled = await connection_of(request).journal.cancel(job.id, job.queue, job.task, job.created_ms)
@@ -107,7 +107,7 @@ async def again(request: web.Request) -> web.Response:
     """
     reader, job_id = connection_of(request).reader, parse_id(request)
     edited = await parse_input(request, EditedJob)
-    job, *_ = await reader.job(job_id)
+    job = (await reader.job(job_id)).job
     args, kwargs = original_arguments(await reader.payload(job_id))
     filled = {"args": fill_in(list(edited.args), args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
     asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)

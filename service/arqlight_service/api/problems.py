@@ -15,17 +15,18 @@ from arqlight.errors import (
     CursorInvalid,
     DatabaseMissing,
     DatabaseUnreachable,
+    Forbidden,
     InvalidInput,
     JobExists,
     JobNotCancellable,
     JobNotFound,
     JobNotRetryable,
     NotFound,
+    NotSupported,
     ReadOnly,
     SettingsError,
     Unusable,
 )
-from arqlight.families.bulk.links import LinkInvalid
 
 logger = logging.getLogger("arqlight.service")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -37,7 +38,8 @@ _STATUS: dict[type[Exception], int] = {
     CursorInvalid: 400,
     InvalidInput: 422,
     NotFound: 404,
-    LinkInvalid: 403,
+    NotSupported: 404,
+    Forbidden: 403,
     DatabaseMissing: 503,
     DatabaseUnreachable: 503,
     SettingsError: 503,
@@ -66,7 +68,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _answer(request, problem)
     except tuple(_STATUS) as error:
         field: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
-        return _answer(request, Problem(_STATUS[type(error)], str(error), **field))
+        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
+        return _answer(request, Problem(status, str(error), **field))
     except web.HTTPException as error:
         if error.status < 400:
             raise

@@ -12,8 +12,8 @@ from arq.constants import health_check_key_suffix
 from multidict import MultiMapping
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from arqlight.bundled import bundled_tasks
 from arqlight.connections.connection import Reads
-from arqlight.families import TASKS
 from arqlight.jobs.job import State
 from arqlight.jobs.queues import queue_key, queue_name
 from arqlight.journal.journal import NewJob
@@ -203,7 +203,7 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
     """Jobs for the journal: each task known to a worker or bundled, each queue a real one. Raises Problem 422."""
     announced = await reader.known_tasks()
     queues = frozenset(await reader.known_queues())
-    bundled = {task.name: task for task in TASKS}
+    bundled = bundled_tasks()
     jobs = []
     for place, job in enumerate(asked):
         where = f"jobs[{place}]: " if len(asked) > 1 else ""
@@ -228,7 +228,8 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
 
 def lane_of(task: str) -> str:
     """The lane of a bundled task; else the default one."""
-    return next((queue_name(each.queue) for each in TASKS if each.name == task), "default")
+    bundled = bundled_tasks().get(task)
+    return queue_name(bundled.queue) if bundled else "default"
 
 
 def _check_arguments(where: str, job: JobRequest, coroutine: Any) -> None:

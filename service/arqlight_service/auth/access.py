@@ -5,7 +5,7 @@ import hmac
 from aiohttp import web
 from arq.utils import timestamp_ms
 
-from arqlight.connections.redis import RedisConnection
+from arqlight.connections.parts.store import Store
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
 from arqlight_service.auth.hashing import hashed
@@ -28,21 +28,21 @@ PROXY_LIFE_MS = 5 * 60 * 1000
 
 
 class Access:
-    """`home` is where users, tokens and sessions are kept; None on a service that only observes."""
+    """`store` is where users, tokens and sessions are kept; None on a service that only observes."""
 
-    def __init__(self, settings: Settings, home: RedisConnection | None, keys: KeyRing) -> None:
+    def __init__(self, settings: Settings, store: Store | None, keys: KeyRing) -> None:
         self.is_open = settings.auth == "none"
-        self.has_sign_in = settings.auth in ("users", "oidc") and home is not None
+        self.has_sign_in = settings.auth in ("users", "oidc") and store is not None
         self.grants = Grants(settings.roles)
-        self.provider = Provider(settings, home.redis) if settings.auth == "oidc" and home else None
+        self.provider = Provider(settings, store.sign_ins) if settings.auth == "oidc" and store else None
         self.session_s = settings.session_h * 3600
         self.proxies = Proxies(settings)
         self._keys = keys
         self._believes_proxy = settings.auth == "proxy"
-        self.users = Users(home.redis) if home and settings.auth != "oidc" else None
-        self.tokens = Tokens(home.redis) if home else None
-        self.sessions = Sessions(home.redis, settings.session_h) if home else None
-        self.tries = Tries(home.redis) if home else None
+        self.users = Users(store.users) if store and settings.auth != "oidc" else None
+        self.tokens = Tokens(store.tokens) if store else None
+        self.sessions = Sessions(store.sessions, settings.session_h) if store else None
+        self.tries = Tries(store.sign_in_attempts) if store else None
 
     async def identify(self, request: web.Request, *, by_proxy: bool) -> Identity | None:
         """Who asks; None for nobody we know. `by_proxy`: a named proxy sent it."""

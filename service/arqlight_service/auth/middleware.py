@@ -7,10 +7,9 @@ import logging
 from urllib.parse import quote, urlsplit
 
 from aiohttp import web
-from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import SettingsError
-from arqlight.journal.audit import note
 from arqlight.journal.tracing import request_span
 from arqlight.settings import Settings, split_names
 from arqlight_service.api.problems import Handler, Problem, is_form
@@ -123,13 +122,13 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 async def _note(request: web.Request, need: Need) -> None:
     """Who did what, for the audit list."""
-    if request.method not in SAFE_METHODS and need.does and request.app[CONNECTIONS].of_journals:
+    if request.method not in SAFE_METHODS and need.does and request.app[CONNECTIONS].home:
         what = need.does.format_map(request.match_info)
         connection = request.query.get("connection")
         what = what[:500] + (f" of {connection}" if connection else "")
         try:
-            await note(home_of(request.app).redis, actor(request), what, None, None)
-        except (RedisError, OSError) as error:  # it is done all the same: the answer must not say otherwise
+            await home_of(request.app).audit.note(actor(request), what, None, None)
+        except SERVER_ERRORS as error:  # it is done all the same: the answer must not say otherwise
             logger.error("%s: %s; the audit list does not have it: %s", actor(request), what, error)
 
 

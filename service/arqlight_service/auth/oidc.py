@@ -10,10 +10,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from redis.asyncio import Redis
-
+from arqlight.connections.parts.expiring_texts import ExpiringTexts
 from arqlight.errors import SettingsError
-from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
 from arqlight_service.api.problems import Problem
 
@@ -36,13 +34,13 @@ class Begun:
 class Provider:
     """An OpenID Connect provider. What it says of itself is asked for when it is needed, and every ten minutes."""
 
-    def __init__(self, settings: Settings, redis: Redis) -> None:
+    def __init__(self, settings: Settings, sign_ins: ExpiringTexts) -> None:
         self.issuer = (settings.oidc_issuer or "").rstrip("/")
         self._client_id = settings.oidc_client_id or ""
         secret = settings.oidc_client_secret
         self._client_secret = secret.get_secret_value() if secret else None
         self._claim = settings.oidc_claim
-        self._redis = redis
+        self._sign_ins = sign_ins
         self._about: dict[str, Any] = {}
         self._keys: Any = {}
         self._read_at = float("-inf")
@@ -56,15 +54,15 @@ class Provider:
                 self._about["authorization_endpoint"], state=begun.state, nonce=begun.nonce,
                 code_verifier=begun.verifier,
             )  # fmt: skip
-        await self._redis.set(KEYS["signing_in"] + begun.state, json.dumps(asdict(begun)), ex=LIFE_S)
+        await self._sign_ins.set(begun.state, json.dumps(asdict(begun)), LIFE_S * 1000)
         return str(url), begun.state
 
     async def finish(self, state: str, code: str, back: str) -> tuple[str, str]:
         """The name of who came back, and where that one wanted to go. Raises Problem 403 or 502."""
-        raw = await self._redis.getdel(KEYS["signing_in"] + state)
-        if raw is None:
+        text = await self._sign_ins.take(state)
+        if text is None:
             raise Problem(403, "this sign-in was not begun here, or took longer than ten minutes; begin again")
-        begun = Begun(**json.loads(raw))
+        begun = Begun(**json.loads(text))
         await self._look()
         try:
             async with self._client(back) as client:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
-from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access
@@ -71,7 +71,7 @@ class Watch:
             await asyncio.sleep(EVERY_S)
             try:
                 await self._look()
-            except (RedisError, OSError) as error:
+            except SERVER_ERRORS as error:
                 # Who is still welcome is not known while the server is away; its feeds close for that anyway.
                 logger.warning("whose feeds may stay open could not be looked up: %s", error)
 

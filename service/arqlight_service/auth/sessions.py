@@ -7,9 +7,8 @@ import secrets
 from dataclasses import dataclass
 
 from arq.utils import timestamp_ms
-from redis.asyncio import Redis
 
-from arqlight.journal.keys import KEYS
+from arqlight.connections.parts.expiring_texts import ExpiringTexts
 from arqlight_service.auth.hashing import hashed
 
 
@@ -27,29 +26,29 @@ class Session:
 class Sessions:
     """Begins, finds and ends sessions."""
 
-    def __init__(self, redis: Redis, hours: float) -> None:
-        self._redis = redis
+    def __init__(self, texts: ExpiringTexts, hours: float) -> None:
+        self._texts = texts
         self._life_ms = int(hours * 3_600_000)
 
     async def begin(self, name: str, stamp: str, by: str = "users") -> str:
         """A new session; what its cookie holds. `by`: who says that it is this person."""
         cookie = secrets.token_urlsafe(32)
         entry = {"user": name, "stamp": stamp, "until_ms": timestamp_ms() + self._life_ms, "by": by}
-        await self._redis.set(KEYS["session"] + hashed(cookie), json.dumps(entry), px=self._life_ms)
+        await self._texts.set(hashed(cookie), json.dumps(entry), self._life_ms)
         return cookie
 
     async def find(self, key: str) -> Session | None:
         """The session behind a key, while it lives."""
-        raw = await self._redis.get(KEYS["session"] + key)
-        if raw is None:
+        text = await self._texts.get(key)
+        if text is None:
             return None
-        entry = json.loads(raw)
+        entry = json.loads(text)
         session = Session(key, entry["user"], entry["stamp"], entry["until_ms"], entry["by"])
         return session if session.until_ms > timestamp_ms() else None
 
     async def end(self, key: str) -> None:
         """Good for nothing from now on."""
-        await self._redis.delete(KEYS["session"] + key)
+        await self._texts.delete(key)
 
 
 def csrf_of(secret: bytes | str) -> str:

@@ -8,7 +8,6 @@ import aiohttp_jinja2
 from aiohttp import web
 from pydantic import Field
 
-from arqlight.journal.audit import note
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, parse_input
 from arqlight_service.app_keys import SETTINGS, home_of
@@ -54,15 +53,15 @@ async def sign_in(request: web.Request) -> web.Response:
     if not access.has_sign_in or access.users is None:
         raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
     given = await parse_input(request, Credentials)
-    home, address = home_of(request.app).redis, request.remote or "unknown"
+    audit, address = home_of(request.app).audit, request.remote or "unknown"
     found = await access.sign_in(given.name.strip(), given.password, address)
     if found is None:
-        await note(home, address, f"sign in as {given.name[:100]}", None, "refused")
+        await audit.note(address, f"sign in as {given.name[:100]}", None, "refused")
         shown = {"page": "sign_in", "next": inside(given.next), "has_users": True, "provider": ""}
         shown["wrong"] = "There is no user with this name and password."
         return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
     user, cookie = found
-    await note(home, user.name, f"sign in from {address}", None, "signed in")
+    await audit.note(user.name, f"sign in from {address}", None, "signed in")
     raise _welcome(request, cookie, given.next)
 
 
@@ -92,11 +91,11 @@ async def come_back(request: web.Request) -> web.Response:
     if "code" not in query:
         raise Problem(403, f"the provider signed nobody in: {query.get('error', 'no code')[:200]}")
     name, to = await access.provider.finish(state, query["code"], _callback(request))
-    home, address = home_of(request.app).redis, request.remote or "unknown"
+    audit, address = home_of(request.app).audit, request.remote or "unknown"
     if access.grants.role_of(name) is None:
-        await note(home, address, f"sign in as {name[:100]}", None, "refused: no role")
+        await audit.note(address, f"sign in as {name[:100]}", None, "refused: no role")
         raise Problem(403, f"{name[:200]!r} has no role here (ARQLIGHT_ROLES)")
-    await note(home, name, f"sign in from {address}", None, "signed in")
+    await audit.note(name, f"sign in from {address}", None, "signed in")
     raise _welcome(request, await access.sessions.begin(name, "", "oidc"), to)
 
 
@@ -130,7 +129,7 @@ async def sign_out(request: web.Request) -> web.Response:
     if access.sessions is None or identity is None or identity.by != "session":
         raise Problem(409, "there is no session of ours to end; sign out where you signed in")
     await access.sessions.end(identity.key)
-    await note(home_of(request.app).redis, actor(request), "sign out", None, None)
+    await home_of(request.app).audit.note(actor(request), "sign out", None, None)
     answer = web.HTTPSeeOther("/sign-in")
     for name in (COOKIE, f"__Host-{COOKIE}"):
         answer.del_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="Lax")

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from arq.utils import timestamp_ms
-from redis.asyncio import Redis
 
+from arqlight.connections.parts.records import Records
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.jobs.display import iso
-from arqlight.journal.keys import KEYS
 from arqlight_service.auth.hashing import hashed
 from arqlight_service.auth.roles import PURPOSES, SCOPES, Role, role_named
 
@@ -54,8 +53,8 @@ class Token:
 class Tokens:
     """Reads and writes tokens. The id is the beginning of the hash: it names one, and opens nothing."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, records: Records) -> None:
+        self._records = records
 
     async def add(self, name: str, scope: str, days: float) -> tuple[Token, str]:
         """A new token, and its text, which is never shown again. Raises InvalidInput."""
@@ -71,39 +70,38 @@ class Tokens:
         now = timestamp_ms()
         token = Token(hashed(text)[:16], name, scope, now + int(days * DAY_MS), now)
         entry = {"name": name, "scope": scope, "expires_ms": token.expires_ms, "created_ms": now, "hash": hashed(text)}
-        await self._redis.hset(KEYS["tokens"], token.id, json.dumps(entry))  # type: ignore[misc]
+        await self._records.set(token.id, json.dumps(entry))
         return token, text
 
     async def revoke(self, token_id: str) -> Token:
         """Good for nothing from now on; open feeds close within seconds. Raises NotFound."""
         token = await self.find(token_id)
-        if token is None or not await self._redis.hdel(KEYS["tokens"], token_id):  # type: ignore[misc]
+        if token is None or not await self._records.delete(token_id):
             raise NotFound(f"no token {token_id!r}; `arqlight token list` names them")
         return token
 
     async def all(self) -> list[Token]:
         """Every token, the newest first."""
-        raw: dict[bytes, bytes] = await self._redis.hgetall(KEYS["tokens"])  # type: ignore[misc]
-        found = [_read(token_id.decode(), entry)[0] for token_id, entry in raw.items()]
+        found = [_read(token_id, entry)[0] for token_id, entry in (await self._records.all()).items()]
         return sorted(found, key=lambda token: token.created_ms, reverse=True)
 
     async def find(self, token_id: str) -> Token | None:
         """One by its id, when it is still good."""
-        raw = await self._redis.hget(KEYS["tokens"], token_id)  # type: ignore[misc]
-        token = None if raw is None else _read(token_id, raw)[0]
+        entry = await self._records.get(token_id)
+        token = None if entry is None else _read(token_id, entry)[0]
         return token if token and token.expires_ms > timestamp_ms() else None
 
     async def verify(self, text: str) -> Token | None:
         """The token that somebody showed, when it is good."""
         shown = hashed(text)
-        raw = await self._redis.hget(KEYS["tokens"], shown[:16])  # type: ignore[misc]
-        if raw is None:
+        entry = await self._records.get(shown[:16])
+        if entry is None:
             return None
-        token, kept = _read(shown[:16], raw)
+        token, kept = _read(shown[:16], entry)
         is_good = secrets.compare_digest(kept, shown) and token.expires_ms > timestamp_ms()
         return token if is_good else None
 
 
-def _read(token_id: str, raw: bytes) -> tuple[Token, str]:
-    entry = json.loads(raw)
+def _read(token_id: str, text: str) -> tuple[Token, str]:
+    entry = json.loads(text)
     return Token(token_id, entry["name"], entry["scope"], entry["expires_ms"], entry["created_ms"]), entry["hash"]

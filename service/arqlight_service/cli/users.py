@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import click
-from redis.asyncio import Redis
 
+from arqlight.connections.connection import Connection
 from arqlight.connections.named import open_connections
+from arqlight.connections.parts.store import Store
 from arqlight.errors import SettingsError
-from arqlight.journal.audit import note
 from arqlight.settings import load_settings
 from arqlight_service.auth.roles import SCOPES, Role
 from arqlight_service.auth.tokens import Tokens
@@ -24,25 +24,25 @@ ROLES = [role.shown for role in Role if role]
 
 
 @contextlib.asynccontextmanager
-async def _home() -> AsyncIterator[Redis]:
-    """The first Redis connection of ours, where users and tokens are kept."""
+async def _home() -> AsyncIterator[Connection]:
+    """The connection where users and tokens are kept."""
     connections = open_connections(load_settings())
     try:
-        if not connections.of_journals:
+        if connections.home is None:
             raise SettingsError("users and tokens are kept in a Redis or Valkey of ours, and none is set")
-        yield connections.of_journals[0].redis
+        yield connections.home
     finally:
         await connections.close()
 
 
-def _run(work: Callable[[Redis], Awaitable[Answer]], does: str = "") -> Answer:
+def _run(work: Callable[[Store], Awaitable[Answer]], does: str = "") -> Answer:
     """Do something there; `does` goes into the audit list, under the name of this machine's user."""
 
     async def run() -> Answer:
-        async with _home() as redis:
-            answer = await work(redis)
+        async with _home() as home:
+            answer = await work(home.store)
             if does:
-                await note(redis, f"{_login()} (command line)", does, None, None)
+                await home.audit.note(f"{_login()} (command line)", does, None, None)
             return answer
 
     return asyncio.run(run())
@@ -82,7 +82,7 @@ def user() -> None:
 def add_user(name: str, role: str, password_stdin: bool) -> None:
     """Make a user."""
     password = _password(password_stdin)
-    _run(lambda redis: Users(redis).add(name, password, role), f"add user {name}, {role}")
+    _run(lambda store: Users(store.users).add(name, password, role), f"add user {name}, {role}")
     click.echo(f"{name} may sign in as {role}")
 
 
@@ -98,7 +98,7 @@ def change_user(name: str, role: str | None, new_password: bool, password_stdin:
         raise click.UsageError("nothing to change: give --role, --password or --password-stdin")
     password = _password(password_stdin) if new_password or password_stdin else None
     what = ", ".join(filter(None, [role, "password" if password is not None else ""]))
-    _run(lambda redis: Users(redis).change(name, password=password, role=role), f"change user {name}: {what}")
+    _run(lambda store: Users(store.users).change(name, password=password, role=role), f"change user {name}: {what}")
     click.echo(f"{name} is changed, and has to sign in again")
 
 
@@ -107,7 +107,7 @@ def change_user(name: str, role: str | None, new_password: bool, password_stdin:
 @_where
 def remove_user(name: str) -> None:
     """Delete a user; whatever the user has open closes within seconds."""
-    _run(lambda redis: Users(redis).remove(name), f"remove user {name}")
+    _run(lambda store: Users(store.users).remove(name), f"remove user {name}")
     click.echo(f"{name} is gone")
 
 
@@ -115,7 +115,7 @@ def remove_user(name: str) -> None:
 @_where
 def list_users() -> None:
     """Every user."""
-    for each in _run(lambda redis: Users(redis).all()):
+    for each in _run(lambda store: Users(store.users).all()):
         shown = each.to_json()
         click.echo(f"{shown['name']}\t{shown['role']}\tsince {shown['created_at']}")
 
@@ -132,7 +132,7 @@ def token() -> None:
 @_where
 def add_token(name: str, scope: str, days: float) -> None:
     """Make a token; it is printed this once."""
-    made, text = _run(lambda redis: Tokens(redis).add(name, scope, days), f"add token {name}, {scope}")
+    made, text = _run(lambda store: Tokens(store.tokens).add(name, scope, days), f"add token {name}, {scope}")
     click.echo(
         f"token {made.id} for {scope}, good until {made.to_json()['expires_at']}; it is not shown again:", err=True
     )
@@ -144,7 +144,7 @@ def add_token(name: str, scope: str, days: float) -> None:
 @_where
 def revoke_token(token_id: str) -> None:
     """Good for nothing from now on; its open feeds close within seconds."""
-    gone = _run(lambda redis: Tokens(redis).revoke(token_id), f"revoke token {token_id}")
+    gone = _run(lambda store: Tokens(store.tokens).revoke(token_id), f"revoke token {token_id}")
     click.echo(f"token {gone.id} ({gone.name}) is revoked")
 
 
@@ -152,6 +152,6 @@ def revoke_token(token_id: str) -> None:
 @_where
 def list_tokens() -> None:
     """Every token, without its text."""
-    for each in _run(lambda redis: Tokens(redis).all()):
+    for each in _run(lambda store: Tokens(store.tokens).all()):
         shown = each.to_json()
         click.echo(f"{shown['id']}\t{shown['name']}\t{shown['scope']}\tuntil {shown['expires_at']}")

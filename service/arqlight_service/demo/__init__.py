@@ -7,10 +7,10 @@ import os
 import signal
 
 from aiohttp import web
-from redis.asyncio import Redis
 
-from arqlight.errors import SettingsError
-from arqlight.journal.journal import Journal
+from arqlight.connections.named import open_connection
+from arqlight.extras import needed_for
+from arqlight.families.email.settings import EmailSettings
 from arqlight.settings import Settings, load_settings
 from arqlight_service.demo.parties import Mailbox, application
 from arqlight_service.demo.traffic import Traffic
@@ -20,25 +20,23 @@ SECRET = "whsec_" + "ZGVtby1vbmx5LWRlbW8tb25seS1kZW1v"
 
 async def run_demo(settings: Settings) -> None:
     """Run sink, receiver and trickle until SIGTERM. Raises SettingsError when the mail sink's package is missing."""
-    try:
+    with needed_for("the demo's mail sink"):
         from aiosmtpd.controller import Controller
-    except ImportError:
-        raise SettingsError("the demo needs a mail sink: install arqlight[demo]") from None
-    port = int(os.environ["ARQLIGHT_DEMO_PORT"])
-    sink = Controller(Mailbox(), hostname=settings.smtp_host, port=settings.smtp_port)
+    port, smtp = int(os.environ["ARQLIGHT_DEMO_PORT"]), settings.of(EmailSettings)
+    sink = Controller(Mailbox(), hostname=smtp.smtp_host, port=smtp.smtp_port)
     sink.start()
     runner = web.AppRunner(application())
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()
-    redis = Redis.from_url(settings.resolved_redis_url())
+    connection = open_connection("default", settings.resolved_redis_url(), settings)
     stopping = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
-    work = asyncio.create_task(Traffic(Journal(redis, settings), settings, f"http://127.0.0.1:{port}").flow())
+    work = asyncio.create_task(Traffic(connection.journal, settings, f"http://127.0.0.1:{port}").flow())
     await stopping.wait()
     work.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await work
-    await redis.aclose()
+    await connection.close()
     await runner.cleanup()
     sink.stop()
 

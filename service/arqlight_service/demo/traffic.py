@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
-from redis.exceptions import RedisError
 
+from arqlight.connections.connection import Transitions
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
-from arqlight.families.bulk.exports import TABLES, export_table, new_export
+from arqlight.families.bulk.exports import export_table, new_export, tables
 from arqlight.families.bulk.formats import FORMATS
 from arqlight.families.bulk.licences import generate_licence_keys, new_batch
 from arqlight.families.database import Database
@@ -21,10 +22,10 @@ from arqlight.families.telemetry.folding import fold_telemetry
 from arqlight.families.telemetry.intake import Hasher, take_in
 from arqlight.families.webhooks import endpoints
 from arqlight.families.webhooks.delivery import deliver_webhook, send_event
-from arqlight.journal.journal import Journal, NewJob
+from arqlight.journal.journal import NewJob
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
-from arqlight.task import Task
+from arqlight.tasks import Task
 from arqlight_service.demo.parties import PRODUCTS
 
 logger = logging.getLogger("arqlight.demo")
@@ -36,7 +37,7 @@ _dice = random.SystemRandom()
 class Traffic:
     """Enqueues jobs of all five families; those that keep data wait until the database answers."""
 
-    def __init__(self, journal: Journal, settings: Settings, parties: str) -> None:
+    def __init__(self, journal: Transitions, settings: Settings, parties: str) -> None:
         self._journal = journal
         self._settings = settings
         self._parties = parties
@@ -54,7 +55,7 @@ class Traffic:
         while True:
             try:
                 await self._journal.enqueue([self._small_job()])
-            except RedisError as error:
+            except SERVER_ERRORS as error:
                 logger.warning("no job this time: %s", error)
             await asyncio.sleep(_dice.uniform(*PAUSE_S))
 
@@ -69,7 +70,7 @@ class Traffic:
                     await self._open_shop()
                     is_first = False
                 await _dice.choice([self._telemetry, self._telemetry, self._telemetry, self._sync, self._bulk])()
-            except (ArqlightError, RedisError, aiohttp.ClientError) as error:
+            except (*SERVER_ERRORS, ArqlightError, aiohttp.ClientError) as error:
                 logger.warning("no business this time: %s", error)
             await asyncio.sleep(_dice.uniform(2, 6))
 
@@ -105,7 +106,7 @@ class Traffic:
             batch = await new_batch(self._database, _dice.choice(PRODUCTS), _dice.randrange(500, 8_000))
             await self._enqueue(generate_licence_keys, batch_id=batch)
         else:
-            export = await new_export(self._database, _dice.choice(list(TABLES)), _dice.choice(list(FORMATS)))
+            export = await new_export(self._database, _dice.choice(list(tables())), _dice.choice(list(FORMATS)))
             await self._enqueue(export_table, export_id=export)
 
     async def _enqueue(self, task: Task, **kwargs: Any) -> None:

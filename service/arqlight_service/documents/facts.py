@@ -8,11 +8,11 @@ from pydantic import BaseModel
 from arqlight_service.api.control import Confirmation, LogQuery, OperationRequest, OverrideRequest, ScheduleChange
 from arqlight_service.api.requests import FILTERS, EditedJob, JobRequest, JobsRequest, ListQuery
 from arqlight_service.documents.schemas import ANY, NUMBER, TEXT, Schema, an_object, items_of, page_of, ref
-from arqlight_service.families.bulk import ExportRequest, LicenceRequest
-from arqlight_service.families.sync import SyncRequest
-from arqlight_service.families.telemetry import TelemetryBatch
-from arqlight_service.families.templates import Preview, RollBack, TemplateParts, TestMail
-from arqlight_service.families.webhooks import EndpointChange, EventRequest, NewEndpoint, Rotation
+from arqlight_service.families.bulk.api import ExportRequest, LicenceRequest
+from arqlight_service.families.email.api import Preview, RollBack, TemplateParts, TestMail
+from arqlight_service.families.sync.api import SyncRequest
+from arqlight_service.families.telemetry.api import TelemetryBatch
+from arqlight_service.families.webhooks.api import EndpointChange, EventRequest, NewEndpoint, Rotation
 
 
 @dataclass(frozen=True, slots=True)

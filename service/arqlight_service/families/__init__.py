@@ -1,5 +1,1 @@
-"""REST of the task families, one file each."""
-
-from arqlight_service.families import bulk, sync, telemetry, templates, webhooks
-
-ROUTES = [route for family in (telemetry, webhooks, bulk, sync, templates) for route in family.routes]
+"""The task families that come with arqlight: the service's half of each."""

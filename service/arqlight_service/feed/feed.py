@@ -11,14 +11,11 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from arqlight.connections.connection import Connection, Transition
-from arqlight.connections.redis import RedisConnection
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
 from arqlight.jobs.overview import Overview
-from arqlight.journal.log_reader import newest_line
 from arqlight_service.feed.frames import open_frame
 from arqlight_service.feed.subscriber import Subscriber
 from arqlight_service.feed.tick import Event as Event
@@ -116,7 +113,7 @@ class Feed:
             try:
                 await self._await_events()
                 tick = await self._make_tick()
-            except (RedisError, OSError, ArqlightError) as error:
+            except (*SERVER_ERRORS, ArqlightError) as error:
                 logger.warning("the feed of connection %r waits for its server: %s", self._connection.name, error)
                 tick = Tick(self._position, [], await self._changed_connections(), self._position)
                 pause_s = AWAY_PAUSE_S
@@ -197,8 +194,8 @@ class Feed:
         if kind == "workers":
             return await self._reader.workers()
         if kind == "logs":
-            journal = self._connection
-            return {"newest": await newest_line(journal.redis) if isinstance(journal, RedisConnection) else None}
+            has_log = self._connection.supports("log")
+            return {"newest": await self._connection.log.newest() if has_log else None}
         if kind == "operations":
             return [operation.to_json() for operation in await self._operations.newest()]
         if kind == "connections":

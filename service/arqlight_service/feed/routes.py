@@ -7,8 +7,8 @@ import weakref
 from collections import Counter
 
 from aiohttp import WSCloseCode, WSMsgType, web
-from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
 from arqlight.jobs.cursors import is_cursor
 from arqlight_service.api.problems import Problem
@@ -134,7 +134,7 @@ async def _send(subscriber: Subscriber, socket: web.WebSocketResponse, dropped: 
         dropped["too slow"] += 1
         logger.info("a consumer of the feed is dropped: %s", error)
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow", drain=False)
-    except (RedisError, OSError, ArqlightError) as error:
+    except (*SERVER_ERRORS, ArqlightError) as error:
         logger.info("a consumer of the feed has to come again: %s", error)
         await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"the server behind the feed is away")
     except Exception:

@@ -5,14 +5,11 @@ import json
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 from arqlight.jobs.cursors import place
 from arqlight_service.feed.frames import open_frame, with_cursor
+from arqlight_service.feed.source import Source
 from arqlight_service.feed.tick import Tick
-
-if TYPE_CHECKING:
-    from arqlight_service.feed.feed import Feed
 
 logger = logging.getLogger("arqlight.feed")
 MOST_WAITING_TICKS = 50
@@ -33,7 +30,7 @@ class Subscriber:
     :param write: sends the bytes that all who are in step get; without it, each frame is sent by itself.
     """
 
-    def __init__(self, feed: "Feed", send: Send, write: Write | None = None) -> None:
+    def __init__(self, feed: Source, send: Send, write: Write | None = None) -> None:
         self._feed = feed
         self._send = send
         self._write = write

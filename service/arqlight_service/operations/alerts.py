@@ -14,22 +14,21 @@ from typing import Any
 
 from aiohttp import web
 from arq.utils import timestamp_ms
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.alert_rules import Rule, parse_rules
+from arqlight.bundled import close_clients, open_clients
+from arqlight.connections.connection import Connection
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError
-from arqlight.families.clients import close_clients, open_clients
 from arqlight.families.email.sending import send_email
 from arqlight.families.webhooks.delivery import deliver_webhook
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
-from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
-from arqlight.task import Task
+from arqlight.tasks import Task
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 
 logger = logging.getLogger("arqlight.alerts")
@@ -47,12 +46,12 @@ class Alert:
 
 
 class Alerts:
-    """Looks, and tells."""
+    """Looks, and tells. What was told is noted in the store of `home`, for every replica."""
 
-    def __init__(self, settings: Settings, connections: Connections) -> None:
+    def __init__(self, settings: Settings, connections: Connections, home: Connection) -> None:
         self._settings = settings
         self._connections = connections
-        self._redis = connections.of_journals[0].redis
+        self._home = home
         self._rules = parse_rules(self._settings.alerts)
         self._alone_since: dict[str, int] = {}  # connection -> since when jobs wait there and no worker lives
 
@@ -61,7 +60,7 @@ class Alerts:
         while True:
             try:
                 await self.look()
-            except (RedisError, OSError, ArqlightError, SQLAlchemyError) as error:
+            except (*SERVER_ERRORS, ArqlightError, SQLAlchemyError) as error:
                 logger.warning("the rules for alerts could not be looked at: %s", error)
             await asyncio.sleep(EVERY_S)
 
@@ -101,9 +100,8 @@ class Alerts:
 
     async def _is_news(self, alert: Alert) -> bool:
         """Whether nobody told it within the quiet period; then it counts as told."""
-        key = f"{KEYS['alerted']}{alert.rule.text}:{alert.about}"
         quiet_ms = int(self._settings.alert_quiet_s * 1000)
-        return bool(await self._redis.set(key, "1", nx=True, px=quiet_ms))
+        return await self._home.store.alert_quiet_periods.add(f"{alert.rule.text}:{alert.about}", "1", quiet_ms)
 
     async def _tell(self, alert: Alert) -> None:
         logger.warning("alert %s: %s", alert.rule.text, alert.text)
@@ -126,13 +124,13 @@ class Alerts:
         if any(queue.key == task.queue and queue.workers and not queue.paused for queue in overview.queues):
             await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs)])
             return
-        await run_here(task, settings, self._redis, kwargs)
+        await run_here(task, settings, self._home, kwargs)
 
 
-async def run_here(task: Task, settings: Settings, redis: Redis, kwargs: dict[str, Any]) -> None:
+async def run_here(task: Task, settings: Settings, home: Connection, kwargs: dict[str, Any]) -> None:
     """Run a bundled task in this process, once. What goes wrong is logged: there is nobody to try again."""
     now = datetime.now(UTC)
-    ctx: dict[str, Any] = {"settings": settings, "redis": redis, "job_try": 1, "enqueue_time": now}
+    ctx: dict[str, Any] = {**home.task_context(), "settings": settings, "job_try": 1, "enqueue_time": now}
     ctx["job_id"] = f"alert-{int(now.timestamp() * 1e6)}"
     await open_clients(ctx)
     try:
@@ -154,12 +152,12 @@ def _failing(rule: Rule, name: str, rates: dict[str, dict[str, Any]]) -> Iterato
 
 async def keep_alerts(app: web.Application) -> AsyncIterator[None]:
     """Look while the application runs, where somebody is to be told and there is somewhere to note it."""
-    settings = app[SETTINGS]
+    settings, home = app[SETTINGS], app[CONNECTIONS].home
     has_reader = settings.alert_email or settings.alert_webhook
-    if not (has_reader and app[CONNECTIONS].of_journals and parse_rules(settings.alerts)):
+    if not (has_reader and home and parse_rules(settings.alerts)):
         yield
         return
-    task = asyncio.create_task(Alerts(settings, app[CONNECTIONS]).keep_looking())
+    task = asyncio.create_task(Alerts(settings, app[CONNECTIONS], home).keep_looking())
     yield
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -2,25 +2,21 @@
 
 import asyncio
 import shutil
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import aiosmtplib
 from arq.utils import timestamp_ms
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.connections.connection import Connection
-from arqlight.connections.connection_errors import reason_of
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
+from arqlight.connections.finding import Finding, note, trouble
 from arqlight.connections.named import Connections
-from arqlight.connections.redis import RedisConnection
-from arqlight.connections.server_health import coming_trouble
 from arqlight.errors import ArqlightError
 from arqlight.families.database import Database
+from arqlight.families.email.settings import EmailSettings
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.settings import Settings
@@ -29,23 +25,8 @@ from arqlight_service.auth.users import Users
 
 OLD_S = 300
 REPEATS = 10
-LONGEST_SKEW_S = 1.0
 LEAST_DISK = 0.05
 CHECK_S = 10.0
-Level = Literal["trouble", "note"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that is wrong (`trouble`), or worth knowing (`note`). `fault` names its kind, for programmes."""
-
-    fault: str
-    level: Level
-    text: str
-
-    def to_json(self) -> dict[str, Any]:
-        """As `--json` prints it."""
-        return asdict(self)
 
 
 async def diagnose(settings: Settings, connections: Connections) -> list[Finding]:
@@ -56,9 +37,9 @@ async def diagnose(settings: Settings, connections: Connections) -> list[Finding
     checks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_database, _mail, _disk]
     for answers in await asyncio.gather(*(check(settings) for check in checks)):
         found += answers
-    journals = connections.of_journals
-    if settings.auth == "users" and journals and not any(f.fault == "unreachable" for f in found):
-        found += await _users(journals[0].redis)
+    home = connections.home
+    if settings.auth == "users" and home and not any(f.fault == "unreachable" for f in found):
+        found += await _users(home)
     return sorted(found, key=lambda finding: finding.level == "note")
 
 
@@ -68,15 +49,16 @@ async def _of_connection(connection: Connection) -> AsyncIterator[Finding]:
         async with asyncio.timeout(CHECK_S):
             await connection.ping()
             findings = [*_of_jobs(connection.name, await connection.reader.overview(1)), *await _of_causes(connection)]
-            if isinstance(connection, RedisConnection):
-                findings += await _of_server(connection)
+            if connection.supports("maintenance"):
+                findings += await connection.maintenance.findings()
+            if connection.can_write:
                 findings += await _of_workers(connection)
     except TimeoutError:
-        findings = [_trouble("unreachable", f"connection {connection.name!r} does not answer within {CHECK_S:g} s")]
+        findings = [trouble("unreachable", f"connection {connection.name!r} does not answer within {CHECK_S:g} s")]
     except ArqlightError as error:
-        findings = [_trouble("unreachable", str(error))]
-    except (RedisError, OSError, SQLAlchemyError) as error:
-        findings = [_trouble("unreachable", f"connection {connection.name!r}: {reason_of(error)}")]
+        findings = [trouble("unreachable", str(error))]
+    except (*SERVER_ERRORS, SQLAlchemyError) as error:
+        findings = [trouble("unreachable", f"connection {connection.name!r}: {reason_of(error)}")]
     for finding in findings:
         yield finding
 
@@ -87,22 +69,22 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
     if waiting and not overview.workers:
         number = sum(queue.queued for queue in waiting)
         found.append(
-            _trouble("no worker", f"connection {name!r}: {number:,} jobs wait and no worker runs: arqlight worker")
+            trouble("no worker", f"connection {name!r}: {number:,} jobs wait and no worker runs: arqlight worker")
         )
     for queue in waiting:
         lane = queue_name(queue.key)
         where = f"queue {lane!r} of connection {name!r}"
         if queue.paused:
-            found.append(_trouble("paused", f"{where} is paused and {queue.queued:,} jobs wait there: resume it"))
+            found.append(trouble("paused", f"{where} is paused and {queue.queued:,} jobs wait there: resume it"))
         elif overview.workers and not queue.workers:
             found.append(
-                _trouble("unserved", f"{where}: {queue.queued:,} jobs wait, and no worker takes from there: "
+                trouble("unserved", f"{where}: {queue.queued:,} jobs wait, and no worker takes from there: "
                          f"arqlight worker --queues {lane}")
             )  # fmt: skip
         elif overview.workers and queue.oldest_ms and now - queue.oldest_ms > OLD_S * 1000:
             age_min = (now - queue.oldest_ms) // 60_000
             found.append(
-                _trouble("piling up", f"{where}: {queue.queued:,} jobs wait, the oldest for {age_min} minutes: start "
+                trouble("piling up", f"{where}: {queue.queued:,} jobs wait, the oldest for {age_min} minutes: start "
                          "more workers, or see what runs so long")
             )  # fmt: skip
     return found
@@ -111,47 +93,23 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
 async def _of_causes(connection: Connection) -> list[Finding]:
     groups, _ = await connection.reader.groups(0, 20)
     return [
-        _trouble("repeated failure", f"connection {connection.name!r}: {each['count']:,} jobs of {each['task']} failed "
+        trouble("repeated failure", f"connection {connection.name!r}: {each['count']:,} jobs of {each['task']} failed "
                  f"for one cause, {each['error']}: {str(each['message'])[:120]}")
         for each in groups
         if each["count"] >= REPEATS
     ]  # fmt: skip
 
 
-async def _of_server(connection: RedisConnection) -> list[Finding]:
-    redis, where = connection.redis, f"connection {connection.name!r} ({connection.address})"
-    found = [_trouble("server", f"{where}: {sentence}") for sentence in await coming_trouble(redis)]
-    try:
-        flags = str((await redis.config_get("notify-keyspace-events")).get("notify-keyspace-events", ""))
-        appends = str((await redis.config_get("appendonly")).get("appendonly", ""))
-        if appends == "no":
-            found.append(_note("not durable", f"{where} keeps no append-only file: a crash loses the jobs since its "
-                               "last snapshot; set appendonly yes"))  # fmt: skip
-        is_told = "E" in flags and bool({"z", "A"} & set(flags))
-    except RedisError:
-        is_told = False
-    if not is_told:
-        found.append(_note("no notifications", f"{where} does not tell when jobs come: those of plain arq clients are "
-                           "polled for; set notify-keyspace-events Ez"))  # fmt: skip
-    before = time.time()
-    seconds, micros = await redis.time()
-    skew_s = (seconds + micros / 1e6) - (before + time.time()) / 2
-    if abs(skew_s) > LONGEST_SKEW_S:
-        found.append(_trouble("clock", f"{where}: its clock is {skew_s:+.1f} s from this machine's: jobs of plain arq "
-                              "clients come due early or late; keep both by NTP"))  # fmt: skip
-    return found
-
-
-async def _of_workers(connection: RedisConnection) -> list[Finding]:
+async def _of_workers(connection: Connection) -> list[Finding]:
     found = []
     dead = await connection.reader.dead_workers()
     if dead:
         ids = ", ".join(str(worker["id"]) for worker in dead[:3])
-        found.append(_note("dead worker", f"connection {connection.name!r}: {len(dead)} workers went without a goodbye "
+        found.append(note("dead worker", f"connection {connection.name!r}: {len(dead)} workers went without a goodbye "
                            f"within the hour ({ids}): killed, out of memory, or cut off"))  # fmt: skip
     versions = {str(worker["version"]) for worker in await connection.reader.workers()} - {__version__}
     if versions:
-        found.append(_note("version", f"connection {connection.name!r}: workers of arqlight {', '.join(versions)} run "
+        found.append(note("version", f"connection {connection.name!r}: workers of arqlight {', '.join(versions)} run "
                            f"beside {__version__}: update them together"))  # fmt: skip
     return found
 
@@ -159,38 +117,39 @@ async def _of_workers(connection: RedisConnection) -> list[Finding]:
 async def _database(settings: Settings) -> list[Finding]:
     database = Database(settings)
     if not database.is_set:
-        return [_note("no database", "no PostgreSQL is set: templates, endpoints, licences, telemetry and sync need one"
+        return [note("no database", "no PostgreSQL is set: templates, endpoints, licences, telemetry and sync need one"
                       " (ARQLIGHT_DATABASE_URL)")]  # fmt: skip
     try:
         async with asyncio.timeout(CHECK_S), database.begin():
             return []
     except (ArqlightError, SQLAlchemyError, OSError) as error:
-        return [_trouble("database", str(error).splitlines()[0])]
+        return [trouble("database", str(error).splitlines()[0])]
     except TimeoutError:
-        return [_trouble("database", f"PostgreSQL does not answer within {CHECK_S:g} s (ARQLIGHT_DATABASE_URL)")]
+        return [trouble("database", f"PostgreSQL does not answer within {CHECK_S:g} s (ARQLIGHT_DATABASE_URL)")]
     finally:
         await database.close()
 
 
 async def _mail(settings: Settings) -> list[Finding]:
+    smtp = settings.of(EmailSettings)
     server = aiosmtplib.SMTP(
-        hostname=settings.smtp_host, port=settings.smtp_port, timeout=3, use_tls=settings.smtp_tls == "implicit",
-        start_tls=settings.smtp_tls == "starttls",
-        cert_bundle=str(settings.smtp_ca_file) if settings.smtp_ca_file else None,
+        hostname=smtp.smtp_host, port=smtp.smtp_port, timeout=3, use_tls=smtp.smtp_tls == "implicit",
+        start_tls=smtp.smtp_tls == "starttls",
+        cert_bundle=str(smtp.smtp_ca_file) if smtp.smtp_ca_file else None,
     )  # fmt: skip
     try:
         async with server:
             return []
     except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
         why = " ".join(str(error).split())[:150] or type(error).__name__
-        where = f"{settings.smtp_host}:{settings.smtp_port} (ARQLIGHT_SMTP_HOST)"
-        return [_trouble("mail server", f"no mail can be sent by {where}: {why}")]
+        where = f"{smtp.smtp_host}:{smtp.smtp_port} (ARQLIGHT_SMTP_HOST)"
+        return [trouble("mail server", f"no mail can be sent by {where}: {why}")]
 
 
 async def _disk(settings: Settings) -> list[Finding]:
     usage = await asyncio.to_thread(_usage, settings.data_dir)
     if usage and usage.free < LEAST_DISK * usage.total:
-        return [_trouble("disk", f"the disk of {str(settings.data_dir)!r} (ARQLIGHT_DATA_DIR) has "
+        return [trouble("disk", f"the disk of {str(settings.data_dir)!r} (ARQLIGHT_DATA_DIR) has "
                          f"{usage.free / 1e6:,.0f} MB left, {usage.free / usage.total:.1%}: free some")]  # fmt: skip
     return []
 
@@ -199,15 +158,7 @@ def _usage(folder: Path) -> Any:
     return shutil.disk_usage(folder) if folder.exists() else None
 
 
-async def _users(redis: Redis) -> list[Finding]:
-    if await Users(redis).all():
+async def _users(home: Connection) -> list[Finding]:
+    if await Users(home.store.users).all():
         return []
-    return [_trouble("no user", "people have to sign in and there is no user yet: arqlight user add NAME --role admin")]
-
-
-def _trouble(fault: str, text: str) -> Finding:
-    return Finding(fault, "trouble", text)
-
-
-def _note(fault: str, text: str) -> Finding:
-    return Finding(fault, "note", text)
+    return [trouble("no user", "people have to sign in and there is no user yet: arqlight user add NAME --role admin")]

@@ -6,21 +6,21 @@ maximum over replicas, not the sum.
 
 import asyncio
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import dataclass, field
 
 from aiohttp import web
 from arq.utils import timestamp_ms
 from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
-from redis.exceptions import RedisError
 
 from arqlight.connections.connection import Connection
-from arqlight.connections.redis import RedisConnection
+from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.server_memory import ServerMemory
 from arqlight.errors import ArqlightError
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
-from arqlight.journal.counters import Totals, read_totals
+from arqlight.journal.counters import Totals
 from arqlight_service.app_keys import CONNECTIONS, REACHABILITY
 from arqlight_service.auth.open_feeds import WATCH
 from arqlight_service.auth.roles import METRICS, Role, needs
@@ -53,22 +53,30 @@ class _Collected:
         return self._families
 
 
-Read = tuple[Connection, Overview | None, Totals, dict[str, Any]]
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What one connection said; `overview` is None for one that is down, `memory` where the driver tells none."""
+
+    connection: str
+    overview: Overview | None = None
+    totals: Totals = field(default_factory=Totals)
+    memory: ServerMemory | None = None
 
 
-async def _read(app: web.Application, connection: Connection) -> Read:
-    if app[REACHABILITY].problem(connection.name):
-        return connection, None, Totals(), {}
+async def _read(app: web.Application, connection: Connection) -> Figures:
+    name = connection.name
+    if app[REACHABILITY].problem(name):
+        return Figures(name)
     try:
         overview = await connection.reader.overview(1)
-        if not isinstance(connection, RedisConnection):
-            return connection, overview, Totals(), {}
-        return connection, overview, await read_totals(connection.redis), await connection.redis.info("memory")
-    except (RedisError, OSError, ArqlightError):
-        return connection, None, Totals(), {}
+        totals = await connection.counters.totals() if connection.supports("counters") else Totals()
+        memory = await connection.maintenance.memory() if connection.supports("maintenance") else None
+        return Figures(name, overview, totals, memory)
+    except (*SERVER_ERRORS, ArqlightError):
+        return Figures(name)
 
 
-def _of_connections(read: Iterable[Read]) -> Iterator[Metric]:
+def _of_connections(read: Iterable[Figures]) -> Iterator[Metric]:
     where, lane = ["connection"], ["connection", "queue"]
     up = GaugeMetricFamily("arqlight_connection_up", "Whether a connection answers.", labels=where)
     jobs = GaugeMetricFamily("arqlight_jobs", "Jobs in a queue, by state.", labels=[*lane, "state"])
@@ -86,8 +94,8 @@ def _of_connections(read: Iterable[Read]) -> Iterator[Metric]:
     used = GaugeMetricFamily("arqlight_server_memory_bytes", "Memory of the Redis or Valkey server.", labels=where)
     limit = GaugeMetricFamily("arqlight_server_memory_limit_bytes", "Its maxmemory; 0: none.", labels=where)
     now = timestamp_ms()
-    for connection, overview, totals, memory in read:
-        name = connection.name
+    for each in read:
+        name, overview, totals = each.connection, each.overview, each.totals
         up.add_metric([name], overview is not None)
         if overview is None:
             continue
@@ -108,9 +116,9 @@ def _of_connections(read: Iterable[Read]) -> Iterator[Metric]:
             ran.add_metric(of, *_histogram(counts.ran, counts.ran_ms))
         for task, number in totals.failures.items():
             failures.add_metric([name, task], number)
-        if memory:
-            used.add_metric([name], memory["used_memory"])
-            limit.add_metric([name], memory.get("maxmemory", 0))
+        if each.memory:
+            used.add_metric([name], each.memory.used_bytes)
+            limit.add_metric([name], each.memory.limit_bytes)
     yield from (up, jobs, oldest, paused, serving, failed, workers, ended, failures, waited, ran, used, limit)
 
 

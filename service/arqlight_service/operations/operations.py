@@ -15,26 +15,25 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from arq.utils import timestamp_ms
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from arqlight.connections.connection import Connection
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
+from arqlight.connections.parts.store import Store
 from arqlight.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFound, Unusable
 from arqlight.jobs.display import iso
 from arqlight.jobs.filters import JobFilter
 from arqlight.jobs.queues import queue_name
-from arqlight.journal.audit import note
-from arqlight.journal.keys import KEYS
 
 logger = logging.getLogger("arqlight.operations")
 Kind = Literal["retry", "delete", "empty"]
 BATCH = 200
-HELD_S = 10
+HELD_MS = 10_000
 LOOK_EVERY_S = 5.0
 AT_ONCE = 2
 MOST_KEPT = 100
 MOST_IDS = 5_000
-KEPT_S = 7 * 24 * 3600
+KEPT_MS = 7 * 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Operations:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
-        self._homes = connections.of_journals[:1]  # where they are written down; nowhere, where all is only observed
+        self._kept_in = connections.home  # None where all is only observed: nothing can be written down
         self._name = secrets.token_hex(4)
         self._room = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -80,7 +79,7 @@ class Operations:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Do operations while the body runs."""
-        if not self._homes:
+        if self._kept_in is None:
             yield
             return
         look = asyncio.create_task(self._look())
@@ -93,14 +92,14 @@ class Operations:
             await asyncio.gather(look, *self._tasks.values(), return_exceptions=True)
 
     @property
-    def _redis(self) -> Redis:
-        if not self._homes:
+    def _home(self) -> Connection:
+        if self._kept_in is None:
             raise Unusable("work on many jobs at once is written down in a Redis or Valkey of ours, and none is set")
-        return self._homes[0].redis
+        return self._kept_in
 
     async def newest(self, limit: int = 20) -> list[Operation]:
         """The newest operations; none where nothing can be written down."""
-        return await read_operations(self._redis, limit) if self._homes else []
+        return await read_operations(self._kept_in.store, limit) if self._kept_in else []
 
     async def start(
         self,
@@ -121,10 +120,9 @@ class Operations:
             total=await self._total(connection, until, ids, queue), connection=connection,
         )  # fmt: skip
         await self._write(operation)
-        await self._redis.zadd(KEYS["operations"], {operation.id: now})
-        await self._redis.zremrangebyrank(KEYS["operations"], 0, -MOST_KEPT - 1)
+        await self._home.store.newest_operations.add(operation.id, now, MOST_KEPT)
         what = f"queue {queue_name(queue)}" if queue else "failed jobs"
-        await note(self._redis, who, f"{kind} {what}", None, operation.where or {"total": operation.total})
+        await self._home.audit.note(who, f"{kind} {what}", None, operation.where or {"total": operation.total})
         self._begin(operation.id)
         return operation
 
@@ -138,18 +136,18 @@ class Operations:
 
     async def find(self, operation_id: str) -> Operation:
         """One. Raises NotFound."""
-        raw = await self._redis.get(KEYS["operation"] + operation_id)
-        if raw is None:
+        text = await self._home.store.operations.get(operation_id)
+        if text is None:
             raise NotFound(f"no operation {operation_id!r}")
-        return _read(raw)
+        return _read(text)
 
     async def _look(self) -> None:
         while True:
             try:
-                for operation in await read_operations(self._redis):
+                for operation in await read_operations(self._home.store):
                     if operation.state == "running" and operation.id not in self._tasks:
                         self._begin(operation.id)
-            except RedisError as error:
+            except SERVER_ERRORS as error:
                 logger.warning("operations wait for the server: %s", error)
             await asyncio.sleep(LOOK_EVERY_S)
 
@@ -160,9 +158,9 @@ class Operations:
 
     async def _do(self, operation_id: str) -> None:
         async with self._room:
-            held = KEYS["operating"] + operation_id
+            leases = self._home.store.operation_leases
             try:
-                if not await self._redis.set(held, self._name, nx=True, ex=HELD_S):
+                if not await leases.add(operation_id, self._name, HELD_MS):
                     return  # another service does it
                 operation = await self.find(operation_id)
                 while operation.state == "running":
@@ -171,9 +169,9 @@ class Operations:
                     if cancelled and operation.state == "running":
                         operation = replace(operation, state="cancelled", ended_ms=timestamp_ms())
                     await self._write(operation)
-                    await self._redis.expire(held, HELD_S)
-                await self._redis.delete(held)
-            except (RedisError, OSError, ArqlightError) as error:
+                    await leases.extend(operation_id, HELD_MS)
+                await leases.delete(operation_id)
+            except (*SERVER_ERRORS, ArqlightError) as error:
                 logger.warning("operation %s waits: %s", operation_id, error)
 
     async def _step(self, operation: Operation) -> Operation:
@@ -215,20 +213,19 @@ class Operations:
         return await self._connections.find(connection).reader.count_failed(where)
 
     async def _write(self, operation: Operation) -> None:
-        await self._redis.set(KEYS["operation"] + operation.id, json.dumps(asdict(operation)), ex=KEPT_S)
+        await self._home.store.operations.set(operation.id, json.dumps(asdict(operation)), KEPT_MS)
 
 
-async def read_operations(redis: Redis, limit: int = 20) -> list[Operation]:
+async def read_operations(store: Store, limit: int = 20) -> list[Operation]:
     """The newest operations."""
-    ids = await redis.zrevrange(KEYS["operations"], 0, limit - 1)
-    raw = await redis.mget([KEYS["operation"] + operation_id.decode() for operation_id in ids]) if ids else []
-    return [_read(each) for each in raw if each is not None]
+    texts = await store.operations.get_many(await store.newest_operations.newest(limit))
+    return [_read(text) for text in texts if text is not None]
 
 
 def _ended(operation: Operation, is_over: bool) -> Operation:
     return replace(operation, state="done", ended_ms=timestamp_ms()) if is_over else operation
 
 
-def _read(raw: bytes) -> Operation:
-    told = json.loads(raw)
+def _read(text: str) -> Operation:
+    told = json.loads(text)
     return Operation(**{**told, "ids": tuple(told["ids"])})

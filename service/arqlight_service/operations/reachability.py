@@ -6,12 +6,9 @@ import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
-from redis.exceptions import RedisError
-
 from arqlight.connections.connection import Connection
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
-from arqlight.connections.redis import RedisConnection
-from arqlight.connections.server_health import coming_trouble
 from arqlight.errors import ArqlightError, Unusable
 
 logger = logging.getLogger("arqlight.connections")
@@ -92,11 +89,11 @@ class Reachability:
 
 async def _warning(connection: Connection) -> str:
     """What a server that answers has coming, in one sentence; "" for nothing."""
-    if not isinstance(connection, RedisConnection):
+    if not connection.supports("maintenance"):
         return ""
     try:
-        found = await coming_trouble(connection.redis)
-    except (RedisError, OSError) as error:  # it answered a moment ago; INFO may be forbidden to its user
+        found = await connection.maintenance.warnings()
+    except SERVER_ERRORS as error:  # it answered a moment ago; INFO may be forbidden to its user
         logger.debug("connection %r tells nothing of itself: %s", connection.name, error)
         return ""
     return f"connection {connection.name!r} ({connection.address}): {found[0]}" if found else ""

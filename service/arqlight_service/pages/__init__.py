@@ -6,10 +6,10 @@ from aiohttp import web
 from markupsafe import Markup
 
 from arqlight_service.api.requests import CSRF_FIELD
-from arqlight_service.app_keys import REACHABILITY
+from arqlight_service.app_keys import FAMILIES, REACHABILITY
 from arqlight_service.auth.identity import identity_of
+from arqlight_service.family import NavigationEntry
 from arqlight_service.pages import (
-    bulk,
     charts,
     dashboard,
     failed,
@@ -18,9 +18,6 @@ from arqlight_service.pages import (
     queues,
     schedules,
     settings,
-    sync,
-    templates,
-    webhooks,
     workers,
 )
 from arqlight_service.pages.filters import FILTERS as FILTERS
@@ -48,5 +45,25 @@ async def about_identity(request: web.Request) -> dict[str, Any]:
     }
 
 
-_PAGES = (dashboard, jobs, failed, queues, workers, schedules, logs, charts, webhooks, bulk, sync, templates, settings)
+# The families' pages stand before the last one.
+_NAVIGATION = (
+    NavigationEntry("/", "Overview", "dashboard"),
+    NavigationEntry("/jobs", "Jobs", "jobs"),
+    NavigationEntry("/failed", "Failed", "failed"),
+    NavigationEntry("/queues", "Queues", "queues"),
+    NavigationEntry("/workers", "Workers", "workers"),
+    NavigationEntry("/schedules", "Schedules", "schedules"),
+    NavigationEntry("/charts", "Charts", "charts"),
+    NavigationEntry("/logs", "Logs", "logs"),
+)
+_SETTINGS = NavigationEntry("/settings", "Settings", "settings")
+
+
+async def about_navigation(request: web.Request) -> dict[str, Any]:
+    """The entries of the navigation."""
+    of_families = (entry for family in request.app[FAMILIES] for entry in family.navigation)
+    return {"navigation": [*_NAVIGATION, *of_families, _SETTINGS]}
+
+
+_PAGES = (dashboard, jobs, failed, queues, workers, schedules, logs, charts, settings)
 ROUTES = [route for page in _PAGES for route in page.routes]

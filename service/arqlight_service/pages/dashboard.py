@@ -5,9 +5,9 @@ from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
-from redis.exceptions import RedisError
 
 from arqlight.connections.connection import Connection
+from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
 from arqlight.jobs.overview import Overview
 from arqlight_service.app_keys import CONNECTIONS, REACHABILITY, connection_of
@@ -51,7 +51,7 @@ async def _read(app: web.Application, connection: Connection) -> Read | None:
         overview = await connection.reader.overview()
         failed, _ = await connection.reader.failed(limit=FAILED_ROWS)
         return overview, failed
-    except (RedisError, OSError, ArqlightError):
+    except (*SERVER_ERRORS, ArqlightError):
         if len(app[CONNECTIONS]) == 1:
             raise
         await app[REACHABILITY].ask(connection)

@@ -5,10 +5,11 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
-from arqlight.journal.log_reader import LEVELS, read_log
+from arqlight.journal.log_reader import LEVELS
 from arqlight_service.api.control import LogQuery
-from arqlight_service.app_keys import connection_of, journal_of
+from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.pages.missing_parts import missing, without
 
 routes = web.RouteTableDef()
 
@@ -16,16 +17,18 @@ routes = web.RouteTableDef()
 @routes.get("/logs")
 @needs(Role.VIEWER)
 @aiohttp_jinja2.template("logs.html")
-async def log_page(request: web.Request) -> dict[str, Any]:
+async def log_page(request: web.Request) -> dict[str, Any] | web.Response:
     """The newest lines that match, the newest first."""
-    query = LogQuery.of(request)
-    lines, following = await read_log(journal_of(request).redis, query.filter(), limit=query.limit, before=query.before)
+    if (said := missing(request, "log")) is not None:
+        return without(request, "logs", "Logs", said)
+    connection, query = connection_of(request), LogQuery.of(request)
+    lines, following = await connection.log.lines(query.filter(), limit=query.limit, before=query.before)
     return {
         "page": "logs",
         "lines": lines,
         "next": following,
         "levels": LEVELS,
-        "tasks": sorted(await connection_of(request).reader.known_tasks()),
+        "tasks": sorted(await connection.reader.known_tasks()),
         "filter": {name: request.query.get(name, "") for name in ("level", "job", "task", "q")},
         "is_first": query.before is None,
     }

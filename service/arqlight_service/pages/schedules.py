@@ -5,11 +5,12 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 
+from arqlight.connections.connection import Connection
 from arqlight.errors import JobNotFound
-from arqlight.journal.schedules import last_jobs, read_schedules
 from arqlight_service.api.control import schedule_json
-from arqlight_service.app_keys import connection_of, journal_of
+from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.pages.missing_parts import missing
 
 routes = web.RouteTableDef()
 
@@ -19,15 +20,26 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("schedules.html")
 async def schedule_list(request: web.Request) -> dict[str, Any]:
     """Ours, which can be edited, and the cron jobs of applications, as their workers tell."""
-    redis, reader = journal_of(request).redis, connection_of(request).reader
-    last = await last_jobs(redis)
+    connection = connection_of(request)
+    workers = await connection.reader.workers()
+    crons = {cron["name"]: cron for worker in workers for cron in worker["crons"]}
+    return {
+        "page": "schedules",
+        "schedules": await _shown(connection) if connection.supports("schedules") else [],
+        "no_schedules": missing(request, "schedules"),
+        "crons": list(crons.values()),
+    }
+
+
+async def _shown(connection: Connection) -> list[dict[str, Any]]:
+    """Each schedule with its last job, where that is still known."""
+    last = await connection.schedules.last_jobs()
     shown = []
-    for schedule in await read_schedules(redis):
+    for schedule in await connection.schedules.all():
         job_id = last.get(schedule.name)
         try:
-            job = await reader.job_json(job_id) if job_id else None
+            job = await connection.reader.job_json(job_id) if job_id else None
         except JobNotFound:
             job = None
         shown.append({**schedule_json(schedule, job_id), "last": job})
-    crons = {cron["name"]: cron for worker in await reader.workers() for cron in worker["crons"]}
-    return {"page": "schedules", "schedules": shown, "crons": list(crons.values())}
+    return shown

@@ -1,20 +1,20 @@
 """`/settings`: timeouts, tries, back-off, concurrency and retention; connections; who changed what."""
 
+from dataclasses import asdict
 from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
 
-from arqlight.connections.postgres import database_url, shown
+from arqlight.connections.connection import Connection
 from arqlight.jobs.queues import queue_name
-from arqlight.journal.audit import read_audit
-from arqlight.journal.overrides import read_overrides
-from arqlight.settings import Settings
 from arqlight_service.api.control import FIELDS
-from arqlight_service.app_keys import SETTINGS, connection_of, journal_of
+from arqlight_service.app_keys import FAMILIES_DATABASE, connection_of
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.pages.missing_parts import missing
 
 routes = web.RouteTableDef()
+AUDIT_ROWS = 50
 
 
 @routes.get("/settings")
@@ -22,20 +22,21 @@ routes = web.RouteTableDef()
 @aiohttp_jinja2.template("settings.html")
 async def settings_page(request: web.Request) -> dict[str, Any]:
     """What is set, and what can be."""
-    redis, reader = journal_of(request).redis, connection_of(request).reader
-    overrides = await read_overrides(redis)
-    queues = [(queue_name(key), overrides.get("queue", key).model_dump()) for key in await reader.known_queues()]
-    tasks = [(task, overrides.get("task", task).model_dump()) for task in sorted(await reader.known_tasks())]
+    connection, database = connection_of(request), request.app.get(FAMILIES_DATABASE)
     return {
         "page": "settings",
-        "kinds": {"queue": queues, "task": tasks},
+        "kinds": await _kinds(connection) if connection.supports("overrides") else {},
+        "no_overrides": missing(request, "overrides"),
         "fields": FIELDS,
-        "audit": await read_audit(redis, 50),
-        "families": _families(request.app[SETTINGS]),
+        "audit": await connection.audit.read(AUDIT_ROWS) if connection.supports("audit") else [],
+        "no_audit": missing(request, "audit"),
+        "families": database.address if database else "not installed",
     }
 
 
-def _families(settings: Settings) -> str:
-    """The address of the task families' database, without a password."""
-    address = settings.resolved_database_url()
-    return shown(database_url(address)) if address else "not set"
+async def _kinds(connection: Connection) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """Every queue and every task that was seen, with what is set for it."""
+    overrides, reader = await connection.overrides.read(), connection.reader
+    queues = [(queue_name(key), asdict(overrides.get("queue", key))) for key in await reader.known_queues()]
+    tasks = [(task, asdict(overrides.get("task", task))) for task in sorted(await reader.known_tasks())]
+    return {"queue": queues, "task": tasks}

@@ -1,15 +1,24 @@
-"""What a connection is: the reads, the transitions and the stream of changes of one place where jobs live.
+"""What a connection is: the reads, the transitions, the stream of changes and the parts of one place where jobs live.
 
-The service, the feed, the API, the commands and the pages know nothing else of it. `redis.py` is the journal's,
-`observed.py` looks at plain arq without touching it, `database.py` keeps jobs in PostgreSQL.
+The service, the feed, the API, the commands and the pages know nothing else of it. `redis/` is the journal's,
+`observed/` looks at plain arq without touching it, `database/` keeps jobs in PostgreSQL.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from arqlight.connections.parts import Part
+from arqlight.connections.parts.audit import Audit
+from arqlight.connections.parts.counters import Counters
+from arqlight.connections.parts.log import Log
+from arqlight.connections.parts.maintenance import Maintenance
+from arqlight.connections.parts.override_settings import OverrideSettings
+from arqlight.connections.parts.schedules import Schedules
+from arqlight.connections.parts.store import Store
 from arqlight.jobs.filters import ALL, JobFilter
-from arqlight.jobs.job import Failure, Job, State
+from arqlight.jobs.job import Job, State
+from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.overview import Overview
 from arqlight.journal.journal import NewJob
 
@@ -31,7 +40,7 @@ class Transition:
 
 
 class Reads(Protocol):
-    """What can be asked. Each raises what its server raises when that is away (see `reasons.py`)."""
+    """What can be asked. Each raises one of `connection_errors.SERVER_ERRORS` when its server is away."""
 
     async def overview(self, rows: int = ACTIVE_ROWS) -> Overview:
         """Counts and the active list, consistent with each other."""
@@ -69,8 +78,8 @@ class Reads(Protocol):
         """Failed jobs by cause, the last seen first, from place `first`, and how many causes there are."""
         ...
 
-    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any, list[dict[str, Any]]]:
-        """One job, its failures (newest first), timeline, result, log. Raises JobNotFound."""
+    async def job(self, job_id: str) -> JobDetail:
+        """One job with all that is kept of it. Raises JobNotFound."""
         ...
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
@@ -159,12 +168,17 @@ class Stream(Protocol):
 
 
 class Connection(Protocol):
-    """A named place where jobs live. `address` carries no password."""
+    """A named place where jobs live. `address` carries no password, `shown_driver` is the driver's name for people.
+
+    A part that the driver does not have raises NotSupported; `supports` tells without an exception.
+    """
 
     @property
     def name(self) -> str: ...
     @property
     def driver(self) -> Driver: ...
+    @property
+    def shown_driver(self) -> str: ...
     @property
     def address(self) -> str: ...
     @property
@@ -175,6 +189,28 @@ class Connection(Protocol):
     def journal(self) -> Transitions: ...
     @property
     def stream(self) -> Stream: ...
+    @property
+    def log(self) -> Log: ...
+    @property
+    def schedules(self) -> Schedules: ...
+    @property
+    def overrides(self) -> OverrideSettings: ...
+    @property
+    def counters(self) -> Counters: ...
+    @property
+    def audit(self) -> Audit: ...
+    @property
+    def maintenance(self) -> Maintenance: ...
+    @property
+    def store(self) -> Store: ...
+
+    def supports(self, part: Part) -> bool:
+        """Whether the driver has a part; asks no server."""
+        ...
+
+    def task_context(self) -> dict[str, Any]:
+        """What a task finds of this connection in its `ctx`, as arq fills it in: `redis`, where it is one."""
+        ...
 
     async def ping(self) -> str:
         """What answers, in words ("Valkey 9.1.2"). Raises Unusable, one sentence without a password."""

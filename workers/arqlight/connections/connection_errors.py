@@ -1,4 +1,4 @@
-"""Why a server cannot be used, in one clear sentence without a password."""
+"""The errors of a server that is away or refuses, and why, in one clear sentence without a password."""
 
 import ssl
 from typing import Any
@@ -6,12 +6,20 @@ from typing import Any
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
+    ConnectionError,
     NoPermissionError,
     ReadOnlyError,
+    RedisError,
     ResponseError,
     TimeoutError,
 )
 
+from arqlight.errors import Unusable
+
+# What any call to a connection may raise when its server is away or refuses.
+SERVER_ERRORS = (RedisError, OSError, Unusable)
+# Those of Redis and Valkey that are over when the server is back: what was sent may be sent again.
+SERVER_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError)
 OLDEST_REDIS = (6, 2)  # the first with every command that the journal's scripts use
 LONGEST = 200
 NO_TLS = "it seems to speak no TLS there; write redis:// instead of rediss://"

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 from arqlight.addresses import OBSERVED, is_database
 from arqlight.connections.connection import Connection
 from arqlight.connections.observed import ObservedConnection
+from arqlight.connections.parts import Part
 from arqlight.connections.redis import RedisConnection
-from arqlight.errors import NotFound
+from arqlight.errors import NotFound, NotSupported
 from arqlight.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,17 +39,23 @@ class Connections:
         return list(self._by_name)
 
     @property
-    def of_journals(self) -> list[RedisConnection]:
-        """Those that our own journal keeps."""
-        return [connection for connection in self if isinstance(connection, RedisConnection)]
+    def home(self) -> Connection | None:
+        """Where the service keeps what is its own: the first that has a store; None without one."""
+        return next(iter(self.with_part("store")), None)
 
-    def find(self, name: str | None) -> Connection:
-        """One by its name. Raises NotFound."""
-        if not name:
-            return self.first
-        if name not in self._by_name:
+    def with_part(self, part: Part) -> list[Connection]:
+        """Those whose driver has a part, in order."""
+        return [connection for connection in self if connection.supports(part)]
+
+    def find(self, name: str | None, part: Part | None = None) -> Connection:
+        """One by its name; with `part`, one that has it. Raises NotFound, NotSupported."""
+        if name and name not in self._by_name:
             raise NotFound(f"no connection {name[:50]!r}; there {_are(self.names)}")
-        return self._by_name[name]
+        found = self._by_name[name] if name else self.first
+        if part is not None and not found.supports(part):
+            others = [each.name for each in self.with_part(part)]
+            raise NotSupported(found.name, found.shown_driver, part, others)
+        return found
 
     async def close(self) -> None:
         """Close all."""

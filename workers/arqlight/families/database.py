@@ -5,11 +5,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from arqlight.connections.postgres import connect_args, database_url, migrate
-from arqlight.errors import DatabaseMissing
-from arqlight.families.tables import SCHEMA
+from arqlight.connections.postgres import connect_args, database_url, migrate, shown
+from arqlight.errors import DatabaseMissing, DatabaseUnreachable
+from arqlight.families.metadata import SCHEMA
+from arqlight.family import declared
 from arqlight.settings import Settings
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -27,6 +30,21 @@ class Database:
     def is_set(self) -> bool:
         """Whether there is an address to connect to."""
         return self._settings.resolved_database_url() is not None
+
+    @property
+    def address(self) -> str:
+        """Where it is, without a password; "not set" where it is nowhere. Raises SettingsError."""
+        address = self._settings.resolved_database_url()
+        return shown(database_url(address)) if address else "not set"
+
+    async def ping(self) -> str:
+        """What answers, in words ("PostgreSQL 18.1"). Raises as `begin`, DatabaseUnreachable for what it refuses."""
+        try:
+            async with self.begin() as connection:
+                version = (await connection.execute(text("SHOW server_version"))).scalar_one()
+        except SQLAlchemyError as error:
+            raise DatabaseUnreachable(self.address, str(error).splitlines()[0]) from error
+        return f"PostgreSQL {version}"
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -59,6 +77,9 @@ class Database:
                     raise DatabaseMissing
                 url = database_url(address)
                 await asyncio.to_thread(migrate, url, MIGRATIONS, SCHEMA)
+                for family in declared():
+                    if family.migrations is not None and family.schema is not None:
+                        await asyncio.to_thread(migrate, url, family.migrations, family.schema)
                 self._engine = create_async_engine(
                     url, pool_size=5, max_overflow=15, pool_pre_ping=True, connect_args=connect_args()
                 )

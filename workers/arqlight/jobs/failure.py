@@ -72,7 +72,7 @@ def clean(text: str, longest: int, keep_end: bool = False) -> str:
 
 def _users_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:
     frames = list(traceback.extract_tb(tb))
-    machinery = (f"{_PACKAGE}/worker/attempt.py", f"{_PACKAGE}/task.py")
+    machinery = (f"{_PACKAGE}/worker/attempt.py", f"{_PACKAGE}/tasks.py")
     inner = [frame for frame in frames if frame.filename not in machinery]
     return inner or frames
 

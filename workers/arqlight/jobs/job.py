@@ -218,14 +218,6 @@ def read_history(entries: list[bytes]) -> tuple[list[Failure], list[int]]:
     return failures, retries
 
 
-def whole_json(
-    job: Job, failures: list[Failure], steps: list[dict[str, Any]], result: Any, log: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """One job as the API shows it, with `failures` (newest first), `timeline`, `result` and `log`."""
-    told = [failure.to_json() for failure in failures]
-    return job.to_json() | {"failures": told, "timeline": steps, "result": result, "log": log}
-
-
 def timeline(job: Job, failures: list[Failure], retries: list[int]) -> list[dict[str, Any]]:
     """What happened to a job, oldest first: `{"at", "what", "attempt", "worker", "detail"}`."""
     steps: list[tuple[int, str, int | None, str | None, str | None]] = []

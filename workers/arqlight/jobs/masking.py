@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
-from pydantic import SecretStr
-
-from arqlight.settings import Settings
+from arqlight.checked_fields import Secret
+from arqlight.settings import OWN_NAMES, Settings
 
 MASK = "••••••"
 # Shorter values stand in texts by chance, and masking them would make the text unreadable.
@@ -35,13 +34,15 @@ def is_secret(name: object) -> bool:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret that is set."""
-    values = (getattr(settings, name) for name in Settings.model_fields)
-    return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr) and value)
+    """Every secret that is set; what is set for task families is one by its name."""
+    own = [value for name in OWN_NAMES if isinstance(value := getattr(settings, name), Secret)]
+    kept = [value for name, value in settings.for_families.items() if is_secret(name)]
+    texts = (value.get_secret_value() if isinstance(value, Secret) else str(value) for value in (*own, *kept))
+    return tuple(text for text in texts if text and text != "None")
 
 
 def secrets_in(value: Any, depth: int = 0) -> list[str]:
-    """The values under names that say they are secret (`plain.is_secret`), in arguments nested up to 5 deep."""
+    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep."""
     if depth > DEEPEST:
         return []
     if isinstance(value, Mapping):

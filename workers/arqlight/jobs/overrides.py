@@ -1,38 +1,59 @@
 """What can be set on the page for a queue or a task, over what the code says."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from arqlight.checked_fields import WrongFields, checked, option
+from arqlight.errors import InvalidInput
 
 
-class Override(BaseModel):
+@dataclass(frozen=True)
+class Override:
     """What can be set for a task, or for all tasks of a queue; None leaves what the code says."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    timeout_s: float | None = Field(None, gt=0, le=86_400, description="Seconds an attempt may run.")
-    tries: int | None = Field(None, ge=1, le=100, description="Attempts before a job is failed.")
-    backoff_first_s: float | None = Field(None, gt=0, le=86_400, description="Seconds before the second attempt.")
-    backoff_longest_s: float | None = Field(None, gt=0, le=604_800, description="Longest wait between two attempts.")
-    keep_result_s: float | None = Field(None, ge=0, le=2_592_000, description="Seconds a result is kept.")
-    concurrency: int | None = Field(
-        None, ge=1, le=100_000, description="Jobs of the queue that run at once, over all workers."
+    timeout_s: float | None = option(None, above=0, most=86_400, about="Seconds an attempt may run.")
+    tries: int | None = option(None, least=1, most=100, about="Attempts before a job is failed.")
+    backoff_first_s: float | None = option(None, above=0, most=86_400, about="Seconds before the second attempt.")
+    backoff_longest_s: float | None = option(None, above=0, most=604_800, about="Longest wait between two attempts.")
+    keep_result_s: float | None = option(None, least=0, most=2_592_000, about="Seconds a result is kept.")
+    concurrency: int | None = option(
+        None, least=1, most=100_000, about="Jobs of the queue that run at once, over all workers."
     )
 
-    @model_validator(mode="after")
-    def _in_order(self) -> "Override":
-        first, longest = self.backoff_first_s, self.backoff_longest_s
-        if first is not None and longest is not None and first > longest:
-            raise ValueError(f"backoff_first_s={first:g} is above backoff_longest_s={longest:g}")
-        return self
+    def values(self) -> dict[str, Any]:
+        """What is set."""
+        return {name: value for name, value in vars(self).items() if value is not None}
 
     def over(self, other: "Override") -> "Override":
         """This, and where it says nothing, the other."""
-        return other.model_copy(update=self.model_dump(exclude_none=True))
+        return replace(other, **self.values())
 
 
-NOTHING = Override()  # type: ignore[call-arg]
+NOTHING = Override()
+
+
+def read_override(text: str | bytes) -> Override:
+    """One as the server keeps it, in JSON."""
+    return checked(Override, json.loads(text))
+
+
+def check_override(values: Mapping[str, Any]) -> Override:
+    """What somebody wants to set; None and "" are not set. Raises InvalidInput, which names the field."""
+    given = {name: value for name, value in values.items() if value not in (None, "")}
+    unknown = sorted(given.keys() - {each.name for each in fields(Override)})
+    if unknown:
+        raise InvalidInput(unknown[0], "there is no such setting")
+    try:
+        chosen = checked(Override, given)
+    except WrongFields as error:
+        name, _, reason = error.wrong[0]
+        raise InvalidInput(name, reason) from None
+    first, longest = chosen.backoff_first_s, chosen.backoff_longest_s
+    if first is not None and longest is not None and first > longest:
+        raise InvalidInput("backoff_first_s", f"backoff_first_s={first:g} is above backoff_longest_s={longest:g}")
+    return chosen
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from arq.utils import timestamp_ms
-from cron_descriptor import FormatError, get_description
 from cronsim import CronSim, CronSimError
 
 from arqlight.errors import InvalidInput
@@ -30,6 +29,8 @@ class PeriodicJob:
     @property
     def words(self) -> str:
         """When it is due, in words."""
+        from cron_descriptor import FormatError, get_description  # what a page asks for, a worker need not load
+
         try:
             return str(get_description(self.cron)) + ", UTC"
         except (FormatError, ValueError, IndexError):  # an expression that only cronsim knows

@@ -18,7 +18,7 @@ def audit_entry(who: str, what: str, before: Any, after: Any) -> str:
 
 
 async def note(redis: Redis, who: str, what: str, before: Any, after: Any) -> None:
-    """Write a change into the audit list; the service holds it to its bound (`upkeep.py`)."""
+    """Write a change into the audit list; the service holds it to its bound."""
     await redis.lpush(KEYS["audit"], audit_entry(who, what, before, after))  # type: ignore[misc]
 
 
@@ -26,3 +26,8 @@ async def read_audit(redis: Redis, limit: int = AUDIT_ENTRIES) -> list[dict[str,
     """The newest changes: `{"at", "who", "what", "from", "to"}`."""
     entries: list[bytes] = await redis.lrange(KEYS["audit"], 0, limit - 1)  # type: ignore[misc]
     return [json.loads(entry) for entry in entries]
+
+
+async def trim_audit(redis: Redis, most: int) -> None:
+    """Keep the newest `most` changes."""
+    await redis.ltrim(KEYS["audit"], 0, most - 1)  # type: ignore[misc]

@@ -12,7 +12,6 @@ from arqlight.jobs.display import as_json, to_moment
 from arqlight.jobs.filters import ALL, JobFilter
 from arqlight.jobs.job import (
     STATES,
-    Failure,
     Job,
     State,
     build_job,
@@ -20,8 +19,8 @@ from arqlight.jobs.job import (
     read_line,
     read_record,
     timeline,
-    whole_json,
 )
+from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.pickle_reader import LARGEST_BYTES
@@ -162,11 +161,8 @@ class Reader:
         batch.sort(key=lambda entry: entry[1], reverse=True)
         return await self.with_traces([job for job, _ in await self._load("failed", None, batch)])
 
-    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any, list[dict[str, Any]]]:
-        """One job, its failures (newest first), its timeline, its result as plain JSON (None when not kept), its log.
-
-        Raises JobNotFound.
-        """
+    async def job(self, job_id: str) -> JobDetail:
+        """One job with all that is kept of it. Raises JobNotFound."""
         answer = await self.scripts.run("inspect", job_id)
         now, raw_record, waiting, kept, result, history, busy, place, score, progress, lines = answer
         record = read_record(raw_record)
@@ -200,7 +196,8 @@ class Reader:
         )
         failures, retries = read_history(history)
         returned = as_json(outcome["r"]) if outcome and outcome["s"] else None
-        return job, failures, timeline(job, failures, retries), returned, [json.loads(line) for line in lines]
+        log = [json.loads(line) for line in lines]
+        return JobDetail(job, failures, timeline(job, failures, retries), returned, log)
 
     async def payload(self, job_id: str) -> bytes | None:
         """A job's bytes, wherever they stand; arq's result holds its arguments as well."""
@@ -210,7 +207,7 @@ class Reader:
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
-        return whole_json(*await self.job(job_id))
+        return (await self.job(job_id)).to_json()
 
     async def workers(self) -> list[dict[str, Any]]:
         """The workers whose lease runs (see `fleet.read_workers`)."""

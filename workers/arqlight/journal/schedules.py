@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.jobs.periodic_job import PeriodicJob, check_cron
 from arqlight.journal.audit import note
+from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
 
 LONGEST_JITTER_S = 3600
+MINUTE_MS = 60_000
 
 
 async def ensure_schedules(redis: Redis, schedules: Sequence[PeriodicJob]) -> None:
@@ -66,3 +69,12 @@ async def read_fired(redis: Redis) -> dict[str, dict[str, Any]]:
 
 async def note_fired(redis: Redis, name: str, due_ms: int, job_id: str) -> None:
     await redis.hset(KEYS["fired"], name, json.dumps({"due": due_ms, "job": job_id}))  # type: ignore[misc]
+
+
+async def fire_now(redis: Redis, journal: Journal, name: str) -> str:
+    """Enqueue a schedule's job at once, besides when it is due; the job's id. Raises NotFound."""
+    schedule = await find_schedule(redis, name)
+    job_id = (await journal.enqueue([NewJob(schedule.task, schedule.queue, (), schedule.kwargs)]))[0]
+    last = (await read_fired(redis)).get(name, {})
+    await note_fired(redis, name, last.get("due", timestamp_ms() - MINUTE_MS), job_id)
+    return job_id

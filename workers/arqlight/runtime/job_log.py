@@ -11,15 +11,15 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 
 from arq.utils import timestamp_ms
-from redis.exceptions import RedisError
 
-from arqlight.errors import Unusable
+from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.parts.log import TakesLines
 from arqlight.jobs.display import iso
 from arqlight.jobs.failure import clean
+from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.masking import redact
 from arqlight.journal.journal import raw
 from arqlight.runtime.current_attempt import ATTEMPT
-from arqlight.runtime.progress import Writes
 
 WRITE_EVERY_S = 0.1
 
@@ -31,9 +31,6 @@ LARGEST_GROUP = 500
 
 
 LONGEST_MESSAGE = 4_000
-
-
-Line = tuple[str | bytes, ...]  # what log.lua takes for each
 
 
 _OWN_NOISE = ("arqlight.worker", "arq.worker")  # two lines a job at INFO, which its timeline tells better
@@ -57,18 +54,19 @@ def job_log() -> JobLog:
 class Logbook(logging.Handler):
     """Takes records of the process's logging, and writes them to the server in groups.
 
+    :param log: where they are written to.
     :param worker: whose lines these are; lines of jobs that another worker of this process runs are left to it.
     :param secrets: values that are masked wherever they come up.
     :param only_jobs: take what jobs say, and leave the rest to another logbook.
     """
 
-    def __init__(self, scripts: Writes, worker: str, secrets: Sequence[str], *, only_jobs: bool = False) -> None:
+    def __init__(self, log: TakesLines, worker: str, secrets: Sequence[str], *, only_jobs: bool = False) -> None:
         super().__init__(logging.DEBUG)
-        self._scripts = scripts
+        self._log = log
         self._worker = worker
         self._only_jobs = only_jobs
         self._secrets = tuple(secrets)
-        self._lines: deque[Line] = deque()
+        self._lines: deque[LogLine] = deque()
         self._dropped = 0
         self._writing: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
@@ -105,10 +103,10 @@ class Logbook(logging.Handler):
         if self._writing:
             self._writing.cancel()
             await asyncio.gather(self._writing, return_exceptions=True)
-        with contextlib.suppress(RedisError, Unusable):
+        with contextlib.suppress(*SERVER_ERRORS):
             await self._write_group()
 
-    def _line(self, record: logging.LogRecord, job_id: str, task: str, secrets: Sequence[str]) -> Line:
+    def _line(self, record: logging.LogRecord, job_id: str, task: str, secrets: Sequence[str]) -> LogLine:
         try:
             text = record.getMessage()
             if record.exc_info and record.exc_info[0]:
@@ -118,7 +116,7 @@ class Logbook(logging.Handler):
         message = clean(redact(text, secrets), LONGEST_MESSAGE, keep_end=True)
         level = logging.getLevelName(min(record.levelno // 10 * 10, logging.ERROR)).lower()
         shown = {"at": iso(record.created * 1000), "level": level, "logger": record.name, "message": message}
-        return raw(job_id), raw(task), level, record.name, message, self._worker, json.dumps(shown)
+        return LogLine(raw(job_id), raw(task), level, record.name, message, self._worker, json.dumps(shown))
 
     def _start(self) -> None:
         if self._writing is None or self._writing.done():
@@ -129,20 +127,20 @@ class Logbook(logging.Handler):
             await asyncio.sleep(WRITE_EVERY_S)
             try:
                 await self._write_group()
-            except (RedisError, Unusable):
+            except SERVER_ERRORS:
                 await asyncio.sleep(1)  # not logged: that line would come back here
 
     async def _write_group(self) -> None:
         if self._dropped:
             said = f"{self._dropped} lines were dropped: more came than could be written"
             shown = {"at": iso(timestamp_ms()), "level": "warning", "logger": "arqlight.log", "message": said}
-            self._lines.append(("", "", "warning", "arqlight.log", said, self._worker, json.dumps(shown)))
+            self._lines.append(LogLine(b"", b"", "warning", "arqlight.log", said, self._worker, json.dumps(shown)))
             self._dropped = 0
         group = [self._lines.popleft() for _ in range(min(len(self._lines), LARGEST_GROUP))]
         if not group:
             return
         try:
-            await self._scripts.run("log", *(part for line in group for part in line))
-        except (RedisError, Unusable):
+            await self._log.write(group)
+        except SERVER_ERRORS:
             self._lines.extendleft(reversed(group))
             raise

@@ -1,14 +1,15 @@
 """What a process logs, to standard error: lines for people, or JSON with job ids for machines; secrets masked."""
 
+import json
 import logging
 from typing import Any
 
-from pythonjsonlogger.json import JsonFormatter
-
+from arqlight.jobs.display import iso
 from arqlight.jobs.masking import redact, secrets_of
 from arqlight.runtime.current_attempt import ATTEMPT
 from arqlight.settings import Settings
 
+_STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
 TEXT = "%(asctime)s %(name)s %(message)s"
 
 
@@ -21,26 +22,31 @@ class _Lines(logging.Formatter):
         return redact(super().format(record), (*self._secrets, *_of_the_job()))
 
 
-class _Json(JsonFormatter):
-    """One object a line: `at`, `level`, `logger`, `message`, and in a job `job_id`, `task`, `attempt`, `queue`."""
+class _Json(logging.Formatter):
+    """One object a line: `at`, `level`, `logger`, `message`, what the call gave as `extra`, the stack trace of an error
+    as `exc_info`, and in a job `job_id`, `task`, `attempt`, `queue`.
+    """
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__(timestamp="at", json_ensure_ascii=False)
+        super().__init__()
         self._secrets = secrets
 
-    def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        secrets = (*self._secrets, *_of_the_job())
-        return {
-            name: redact(value, secrets) if isinstance(value, str) else value
-            for name, value in super().process_log_record(log_data).items()
+    def format(self, record: logging.LogRecord) -> str:
+        told: dict[str, Any] = {
+            "at": iso(record.created * 1000),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **{name: value for name, value in vars(record).items() if name not in _STANDARD},
         }
-
-    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:
-        super().add_fields(log_data, record, message_dict)
-        log_data["level"], log_data["logger"] = record.levelname.lower(), record.name
+        if record.exc_info:
+            told["exc_info"] = self.formatException(record.exc_info)
         if (attempt := ATTEMPT.get()) is not None:
-            log_data["job_id"], log_data["task"] = attempt.claim.id, attempt.task
-            log_data["attempt"], log_data["queue"] = attempt.number, attempt.claim.queue
+            told["job_id"], told["task"] = attempt.claim.id, attempt.task
+            told["attempt"], told["queue"] = attempt.number, attempt.claim.queue
+        secrets = (*self._secrets, *_of_the_job())
+        masked = {name: redact(value, secrets) if isinstance(value, str) else value for name, value in told.items()}
+        return json.dumps(masked, ensure_ascii=False, default=str)
 
 
 def _of_the_job() -> list[str]:

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from arq.utils import timestamp_ms
 
+from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import Unusable
 from arqlight.journal.journal import raw
 from arqlight.runtime.current_attempt import ATTEMPT
-from arqlight.worker.ack_buffer import SERVER_AWAY
 
 WRITE_EVERY_S = 0.1
 ASK_EVERY_S = 1.0

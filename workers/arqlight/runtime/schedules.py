@@ -4,14 +4,12 @@ Every worker looks each beat, and enqueues what is due within the next few secon
 from the schedule and the moment, so that any number of workers make one job of it.
 """
 
-from datetime import timedelta
-
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from arqlight.jobs.display import iso
 from arqlight.journal.journal import Journal, NewJob
-from arqlight.journal.schedules import find_schedule, note_fired, read_fired, read_schedules
+from arqlight.journal.schedules import note_fired, read_fired, read_schedules
 
 AHEAD_MS = 6_000  # more than two beats of a worker
 
@@ -40,14 +38,3 @@ async def fire_due(redis: Redis, journal: Journal) -> None:
                 NewJob(schedule.task, schedule.queue, (), schedule.kwargs, id=job_id, delay_ms=delay_ms)
             )
             await note_fired(redis, schedule.name, due_ms, job_id)
-
-
-async def fire_now(redis: Redis, journal: Journal, name: str) -> str:
-    """Enqueue a schedule's job at once, besides when it is due; the job's id. Raises NotFound."""
-    schedule = await find_schedule(redis, name)
-    job_id = (await journal.enqueue([NewJob(schedule.task, schedule.queue, (), schedule.kwargs)]))[0]
-    last = (await read_fired(redis)).get(name, {})
-    await note_fired(
-        redis, name, last.get("due", timestamp_ms() - int(timedelta(minutes=1).total_seconds() * 1000)), job_id
-    )
-    return job_id

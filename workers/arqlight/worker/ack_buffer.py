@@ -4,14 +4,14 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from redis.exceptions import BusyLoadingError, ConnectionError, ReadOnlyError, RedisError, TimeoutError
+from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.journal.journal import Ending, Journal
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-SERVER_AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError)
 
 
 class Commits:

@@ -9,7 +9,7 @@ import inspect
 import logging
 import pickle
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from arq.constants import keep_cronjob_progress
 from arq.cron import CronJob
@@ -26,9 +26,7 @@ from arqlight.jobs.overrides import Override
 from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
-
-if TYPE_CHECKING:
-    from arqlight.worker.worker import Worker
+from arqlight.worker.host import AttemptHost
 
 logger = logging.getLogger("arqlight.worker")
 
@@ -41,7 +39,7 @@ class Aborted(asyncio.CancelledError):
 class Attempt:
     """A claimed job on its way through a worker."""
 
-    worker: "Worker"
+    worker: AttemptHost
     claim: Claim
     task: str = "<unknown>"
     args: tuple[Any, ...] = ()

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from arq.constants import expires_extra_ms
 from pgqueuer.core.buffers import HeartbeatBuffer, JobStatusLogBuffer
@@ -32,9 +32,7 @@ from arqlight.runtime.job_log import Logbook
 from arqlight.runtime.progress import Progress
 from arqlight.worker.attempt import Attempt
 from arqlight.worker.heartbeat import BEAT_S, LEASE_MS, memory_bytes
-
-if TYPE_CHECKING:
-    from arqlight.worker.worker import Worker
+from arqlight.worker.host import RunnerHost
 
 logger = logging.getLogger("arqlight.database")
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
@@ -50,7 +48,7 @@ STATUSES: dict[str, JOB_STATUS] = {"succeeded": "successful", "failed": "failed"
 class Recall:
     """In the place of PgQueuer's cancel scope: calls off an attempt as arq's abort does."""
 
-    def __init__(self, view: "Worker", claim: Claim, task: asyncio.Task[Any]) -> None:
+    def __init__(self, view: RunnerHost, claim: Claim, task: asyncio.Task[Any]) -> None:
         self._view, self._claim, self._task = view, claim, task
         self.cancel_called = False
 
@@ -137,7 +135,7 @@ class LaneManager(QueueManager):
 class Runner:
     """Runs jobs of one database beside a worker, with its tasks, hooks and settings, in slots of its own."""
 
-    def __init__(self, worker: "Worker", connection: DatabaseConnection) -> None:
+    def __init__(self, worker: RunnerHost, connection: DatabaseConnection) -> None:
         self.connection = connection
         self._pool = connection.pool
         self._worker = worker

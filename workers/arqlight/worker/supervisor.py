@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import signal
-import sys
 from collections.abc import Sequence
 
 logger = logging.getLogger("arqlight.supervisor")
@@ -14,7 +13,7 @@ EXIT_USAGE = 2
 
 
 class Supervisor:
-    """Keeps `count` processes of one `arqlight …` command alive.
+    """Keeps `count` processes of one command alive; it is run with `--exit-with-parent` behind it.
 
     A child that ends with 0 (a burst is over) stays ended; one that ends with 2 (its settings are wrong) ends all.
     """
@@ -55,7 +54,7 @@ class Supervisor:
         """One child from start to end; its exit code, as asyncio gives it (a signal's number is negative)."""
         # A session of its own: Ctrl-C reaches only us. Its standard input closes when we are gone, and it stops itself.
         child = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "arqlight_service", *self._command, "--exit-with-parent",
+            *self._command, "--exit-with-parent",
             stdin=asyncio.subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         logger.info("worker process %d is %d", place, child.pid)

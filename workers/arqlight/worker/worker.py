@@ -19,6 +19,9 @@ from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import SERVER_AWAY
+from arqlight.connections.redis.log import RedisLog
+from arqlight.connections.redis_client import arq_settings
 from arqlight.errors import ServerUnreachable
 from arqlight.jobs.display import iso
 from arqlight.jobs.masking import mask_also, secrets_of
@@ -35,10 +38,10 @@ from arqlight.journal.scripting import Scripts
 from arqlight.runtime.job_log import Logbook, job_log
 from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due
-from arqlight.settings import Settings, split_names
-from arqlight.task import Task
+from arqlight.settings import Settings, load_settings, split_names
+from arqlight.tasks import Task
 from arqlight.version import __version__
-from arqlight.worker.ack_buffer import SERVER_AWAY, Commits
+from arqlight.worker.ack_buffer import Commits
 from arqlight.worker.attempt import Attempt
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
 from arqlight.worker.queue_order import Lanes
@@ -60,7 +63,8 @@ CRON_STEP_S = 0.5  # arq's own window for cron jobs
 class Worker(arq.Worker):
     """Runs arq tasks from one or several queues, and writes every step into the journal.
 
-    :param settings: ours; the parameters that are arq's own mean what arq says.
+    :param settings: ours; as the environment has them by default. The parameters that are arq's own mean what arq says;
+        without `redis_settings` or `redis_pool`, the server is ARQLIGHT_REDIS_URL's, where that is set.
     :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
     :param schedules: periodic jobs that are noted at the start, where they are not yet; people may change them then.
     :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
@@ -70,13 +74,16 @@ class Worker(arq.Worker):
     def __init__(
         self,
         *args: Any,
-        settings: Settings,
+        settings: Settings | None = None,
         queues: Sequence[str] | Lanes = (),
         limits: Mapping[str, int] | None = None,
         schedules: Sequence[PeriodicJob] = (),
         databases: Sequence["DatabaseConnection"] = (),
         **kwargs: Any,
     ) -> None:
+        settings = load_settings() if settings is None else settings
+        if kwargs.get("redis_pool") is None and kwargs.get("redis_settings") is None and settings.redis_url is not None:
+            kwargs["redis_settings"] = arq_settings(settings.redis_url)
         super().__init__(*args, **kwargs)
         self.settings = settings
         self.lanes = queues if isinstance(queues, Lanes) else Lanes(tuple(queues) or (self.queue_name,))
@@ -134,7 +141,9 @@ class Worker(arq.Worker):
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
-        self.logbook = self._telling.enter_context(Logbook(telling, self.id, self.secrets).attached())
+        self.logbook = self._telling.enter_context(
+            Logbook(RedisLog(self.pool, telling), self.id, self.secrets).attached()
+        )
         self._telling.push_async_callback(self.progress.close)
         self._telling.push_async_callback(self.logbook.close_book)
         self.ctx["redis"] = self.pool

@@ -20,7 +20,8 @@ from arqlight.connections.database.rows import (
 from arqlight.errors import JobNotFound
 from arqlight.jobs.display import as_json, iso
 from arqlight.jobs.filters import ALL, JobFilter
-from arqlight.jobs.job import STATES, Failure, Job, State, timeline, whole_json
+from arqlight.jobs.job import STATES, Job, State, timeline
+from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.queues import queue_name
@@ -155,8 +156,8 @@ class DatabaseReader:
             )
         return groups, rows[0]["total"] if rows else 0
 
-    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any, list[dict[str, Any]]]:
-        """One job, its failures (newest first), timeline, result, log. Raises JobNotFound."""
+    async def job(self, job_id: str) -> JobDetail:
+        """One job with all that is kept of it. Raises JobNotFound."""
         result = None
         row = await self._pool.row("job", job_id)
         if row is None:
@@ -172,11 +173,11 @@ class DatabaseReader:
         enqueued = [each for each in history if each["status"] == "queued" and each["traceback"] is None]
         retries = [to_ms(each["created"]) for each in enqueued[:-1]]
         lines = [each["line"] for each in await self._pool.rows("lines", row["id"], self._keep_job_log)]
-        return job, failures, timeline(job, failures, retries), _returned(result), lines
+        return JobDetail(job, failures, timeline(job, failures, retries), _returned(result), lines)
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it, with `failures`, `timeline`, `result` and `log`. Raises JobNotFound."""
-        return whole_json(*await self.job(job_id))
+        return (await self.job(job_id)).to_json()
 
     async def payload(self, job_id: str) -> bytes | None:
         """A job's bytes, wherever they stand."""

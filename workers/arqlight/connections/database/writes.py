@@ -1,8 +1,10 @@
 """What running jobs tell, written to PostgreSQL: by the verbs and with the values of the scripts of the same names."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from arqlight.connections.database.pool import Pool
+from arqlight.jobs.log_line import LogLine
 
 
 class Writes:
@@ -12,21 +14,17 @@ class Writes:
         self._pool = pool
 
     async def run(self, verb: str, *args: Any) -> Any:
-        """`report` or `log`."""
-        if verb == "report":
-            return await self._report(args[::2], args[1::2])
-        return await self._log(args[::7], args[6::7])
+        """`report`, the only verb there is here."""
+        return await self._report(args[::2], args[1::2])
+
+    async def write(self, lines: Sequence[LogLine]) -> None:
+        """Keep a group of lines, each in the log of its job."""
+        jobs = [line.job.decode("utf-8", "replace") for line in lines]
+        await self._pool.rows("log", jobs, [line.entry for line in lines])
 
     async def _report(self, jobs: tuple[bytes, ...], steps: tuple[str, ...]) -> int:
         """1 when somebody looks, and the steps were written."""
         if not await self._pool.value("is_watched"):
             return 0
-        await self._pool.rows("report", [_text(job) for job in jobs], list(steps))
+        await self._pool.rows("report", [job.decode("utf-8", "replace") for job in jobs], list(steps))
         return 1
-
-    async def _log(self, jobs: tuple[str | bytes, ...], lines: tuple[str, ...]) -> None:
-        await self._pool.rows("log", [_text(job) for job in jobs], list(lines))
-
-
-def _text(job: str | bytes) -> str:
-    return job if isinstance(job, str) else job.decode("utf-8", "replace")

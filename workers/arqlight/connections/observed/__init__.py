@@ -5,7 +5,7 @@ those. Queues are found by their keys, whatever they are called. Commands that r
 `+@read` will do.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 from arq.constants import default_queue_name
 from redis.exceptions import NoPermissionError, RedisError
@@ -14,15 +14,17 @@ from arqlight.addresses import shown_redis
 from arqlight.connections.connection_errors import reason_of
 from arqlight.connections.observed.read_only import NoStream, ReadOnlyJournal
 from arqlight.connections.observed.reader import ObservedReader
-from arqlight.connections.redis import ping
+from arqlight.connections.redis.ping import ping
 from arqlight.connections.redis_client import open_redis
+from arqlight.connections.without_parts import WithoutParts
 from arqlight.errors import Unusable
 
 
-class ObservedConnection:
+class ObservedConnection(WithoutParts):
     """Plain arq's own keys, read."""
 
     driver: Literal["redis"] = "redis"
+    shown_driver = "observed"
     can_write = False
 
     def __init__(self, name: str, url: str) -> None:
@@ -32,6 +34,10 @@ class ObservedConnection:
         self.reader = ObservedReader(self.redis, name)
         self.journal = ReadOnlyJournal(name)
         self.stream = NoStream()
+
+    def task_context(self) -> dict[str, Any]:
+        """Nothing: no task runs here."""
+        return {}
 
     async def ping(self) -> str:
         """The server's name and version, where its user may ask for them. Raises Unusable."""

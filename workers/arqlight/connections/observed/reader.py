@@ -13,7 +13,8 @@ from arqlight.connections.observed.results import NO_TRACE, Result, failure_of, 
 from arqlight.errors import JobNotFound
 from arqlight.jobs.cursors import START
 from arqlight.jobs.filters import ALL, JobFilter
-from arqlight.jobs.job import STATES, Failure, Job, State, build_job, timeline, whole_json
+from arqlight.jobs.job import STATES, Job, State, build_job, timeline
+from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.queues import queue_name
@@ -129,14 +130,14 @@ class ObservedReader:
         found = sorted(causes.items(), key=lambda each: -max(result.finished_ms for result in each[1]))
         return [group_of(*each) for each in found[first : first + limit]], len(found)
 
-    async def job(self, job_id: str) -> tuple[Job, list[Failure], list[dict[str, Any]], Any, list[dict[str, Any]]]:
+    async def job(self, job_id: str) -> JobDetail:
         """One job, with what arq keeps of its failure. Raises JobNotFound."""
         await self._found.look(now=True)
         result = self._found.results.get(job_id)
         if result is not None:
             job = self._ended(job_id, result)
             failures = [] if result.success else [failure_of(result)]
-            return job, failures, timeline(job, failures, []), result.returned, []
+            return JobDetail(job, failures, timeline(job, failures, []), result.returned, [])
         queues = sorted(self._found.queues)
         async with self._redis.pipeline(transaction=False) as pipe:
             for queue in queues:
@@ -148,13 +149,13 @@ class ObservedReader:
                 if await self._redis.exists(KEYS["in_progress"] + job_id):
                     state = "processing"
                 [job] = await self._jobs([(job_id, queue, state, score)])
-                return job, [], timeline(job, [], []), None, []
+                return JobDetail(job, [], timeline(job, [], []), None, [])
         raise JobNotFound(job_id)
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
         """One job as the API shows it. Raises JobNotFound."""
-        job, *rest = await self.job(job_id)
-        return whole_json(job, *rest) | _shown(job)
+        detail = await self.job(job_id)
+        return detail.to_json() | _shown(detail.job)
 
     async def payload(self, job_id: str) -> bytes | None:
         """A job's bytes, in its queue or in its result."""

@@ -6,24 +6,18 @@ import secrets
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO
 
-import obstore
 from sqlalchemy import Table, delete, func, insert, select, update
 
 from arqlight.errors import InvalidInput, NotFound, PermanentFailure
-from arqlight.families.bulk.formats import FORMATS, Writer, open_writer
-from arqlight.families.bulk.storage import open_store, remove
+from arqlight.families.bulk.formats import Writer, check_format, open_writer
+from arqlight.families.bulk.settings import BulkSettings
+from arqlight.families.bulk.storage import StoredFile, open_store
+from arqlight.families.bulk.tables import exports
 from arqlight.families.database import Database
-from arqlight.families.tables import devices, exports, licences, sales, usage_daily, webhook_deliveries
+from arqlight.family import installed
 from arqlight.settings import Settings
-from arqlight.task import Backoff, task
+from arqlight.tasks import Backoff, task
 
-TABLES: dict[str, Table] = {
-    "licences": licences,
-    "devices": devices,
-    "usage": usage_daily,
-    "sales": sales,
-    "deliveries": webhook_deliveries,
-}
 ROWS_A_GROUP = 2_000
 
 
@@ -36,7 +30,7 @@ class _Digest:
 
     closed = False
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: StoredFile) -> None:
         self._file = file
         self.sha256 = hashlib.sha256()
         self.size = 0
@@ -54,12 +48,16 @@ class _Digest:
         """The store flushes when it is closed."""
 
 
+def tables() -> dict[str, Table]:
+    """What can be exported: the tables that installed families offer, by the name people see."""
+    return {name: table for family in installed().families for name, table in family.load_exports().items()}
+
+
 async def new_export(database: Database, table: str, kind: str) -> str:
     """Note that an export is wanted; its id, for `export_table`. Raises InvalidInput."""
-    if table not in TABLES:
-        raise InvalidInput("table", f"no table {table[:100]!r}; there are {', '.join(TABLES)}")
-    if kind not in FORMATS:
-        raise InvalidInput("format", f"no format {kind[:100]!r}; there are {', '.join(FORMATS)}")
+    if table not in tables():
+        raise InvalidInput("table", f"no table {table[:100]!r}; there are {', '.join(tables())}")
+    check_format(kind)
     export_id = f"ex_{secrets.token_hex(8)}"
     async with database.begin() as connection:
         await connection.execute(insert(exports).values(id=export_id, table_name=table, format=kind))
@@ -93,22 +91,21 @@ async def export_table(ctx: dict[str, Any], export_id: str) -> dict[str, Any]:
         export = await find_export(database, export_id)
     except NotFound as error:
         raise ExportMissing(str(error)) from error
-    table, kind = TABLES[export["table"]], export["format"]
+    table, kind = tables()[export["table"]], export["format"]
     path = f"{export['table']}-{export_id}.{kind}"
     await _note(database, export_id, state="running", job_id=ctx["job_id"])
     store = await asyncio.to_thread(open_store, settings)
-    target = await asyncio.to_thread(obstore.open_writer, store, path)
+    target = await asyncio.to_thread(store.create, path)
     file = _Digest(target)
     rows = 0
     try:
         rows = await _copy(ctx, table, open_writer(kind, table, _as_file(file)))
     except BaseException:
-        # Not closed: closing is what makes the object appear in the store.
-        del target
+        await asyncio.shield(asyncio.to_thread(target.discard))
         await asyncio.shield(_note(database, export_id, state="waiting"))
         raise
     await asyncio.to_thread(target.close)
-    expires_at = datetime.now(UTC) + timedelta(hours=settings.export_keep_h)
+    expires_at = datetime.now(UTC) + timedelta(hours=settings.of(BulkSettings).export_keep_h)
     done = {"path": path, "rows": rows, "size_bytes": file.size, "sha256": file.sha256.hexdigest()}
     await _note(database, export_id, state="done", expires_at=expires_at, **done)
     ctx["log"](f"{rows:,} rows, {file.size:,} bytes")
@@ -138,11 +135,16 @@ async def remove_expired(database: Database, settings: Settings) -> int:
     if expired:
         store = await asyncio.to_thread(open_store, settings)
         for row in expired:
-            await asyncio.to_thread(remove, store, row.path)
+            await asyncio.to_thread(store.remove, row.path)
             await _note(database, row.id, state="expired", path=None)
     async with database.begin() as connection:
         await connection.execute(delete(exports).where(exports.c.created_at < func.now() - timedelta(days=30)))
     return len(expired)
+
+
+async def tidy(ctx: dict[str, Any]) -> dict[str, int]:
+    """What has had its time goes; how much went, by kind."""
+    return {"exports": await remove_expired(ctx["database"], ctx["settings"])}
 
 
 async def _note(database: Database, export_id: str, **values: Any) -> None:

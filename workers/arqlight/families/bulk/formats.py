@@ -5,10 +5,14 @@ import io
 import json
 from collections.abc import Sequence
 from datetime import date, datetime
-from decimal import Decimal
+from importlib.util import find_spec
 from typing import Any, BinaryIO, Protocol
 
 from sqlalchemy import Table
+
+from arqlight.errors import InvalidInput
+from arqlight.extras import MissingExtra, needed_for
+from arqlight.families.bulk.plain_value import plain_value
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
@@ -25,11 +29,20 @@ class Writer(Protocol):
         """What comes behind the last row."""
 
 
+def check_format(kind: str) -> None:
+    """Raises InvalidInput for a format that is none, or whose packages are not installed."""
+    if kind not in FORMATS:
+        raise InvalidInput("format", f"no format {kind[:100]!r}; there are {', '.join(FORMATS)}")
+    if kind == "parquet" and find_spec("pyarrow") is None:
+        raise InvalidInput("format", str(MissingExtra("the format parquet", "parquet")))
+
+
 def open_writer(kind: str, table: Table, file: BinaryIO) -> Writer:
-    """The writer of a format."""
+    """The writer of a format. Raises MissingExtra."""
     if kind == "parquet":
         # Arrow takes 50 MB, which a worker that exports none need not hold.
-        from arqlight.families.bulk.parquet import ParquetWriter
+        with needed_for("the format parquet"):
+            from arqlight.families.bulk.parquet import ParquetWriter
 
         return ParquetWriter(table, file)
     return CsvWriter(table, file) if kind == "csv" else JsonLinesWriter(table, file)
@@ -63,7 +76,8 @@ class JsonLinesWriter:
 
     def write(self, rows: Sequence[Any]) -> None:
         lines = [
-            json.dumps(dict(zip(self._names, row, strict=True)), default=plain, ensure_ascii=False) for row in rows
+            json.dumps(dict(zip(self._names, row, strict=True)), default=plain_value, ensure_ascii=False)
+            for row in rows
         ]
         self._file.write(("\n".join(lines) + "\n").encode("utf-8", "replace") if lines else b"")
 
@@ -76,13 +90,5 @@ def _cell(value: Any) -> Any:
         # Blanks in front do not keep a spreadsheet from seeing the formula.
         return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
     if isinstance(value, dict | list):
-        return json.dumps(value, default=plain, ensure_ascii=False)
+        return json.dumps(value, default=plain_value, ensure_ascii=False)
     return value.isoformat() if isinstance(value, datetime | date) else value
-
-
-def plain(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return str(value)

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from arqlight.errors import ArqlightError, SettingsError
+from arqlight.families.bulk.settings import BulkSettings
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
 
@@ -74,11 +75,12 @@ def verify_key(key: str, public: Ed25519PublicKey) -> Licence:
 
 def signing_key(settings: Settings, keys: KeyRing) -> Ed25519PrivateKey:
     """The key that signs: ARQLIGHT_LICENCE_KEY_FILE, else one derived from the secret key. Raises SettingsError."""
-    if settings.licence_key_file is None:
+    key_file = settings.of(BulkSettings).licence_key_file
+    if key_file is None:
         return Ed25519PrivateKey.from_private_bytes(keys.derive("licence keys"))
-    where = f"ARQLIGHT_LICENCE_KEY_FILE={str(settings.licence_key_file)!r}"
+    where = f"ARQLIGHT_LICENCE_KEY_FILE={str(key_file)!r}"
     try:
-        loaded = load_pem_private_key(settings.licence_key_file.read_bytes(), password=None)
+        loaded = load_pem_private_key(key_file.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
         raise SettingsError(f"{where} is no private key in PEM without a password: {error}") from None
     if not isinstance(loaded, Ed25519PrivateKey):

@@ -12,10 +12,10 @@ from sqlalchemy import insert, select, update
 
 from arqlight.errors import InvalidInput, NotFound, PermanentFailure
 from arqlight.families.bulk.licence_key import make_key, signing_key, tag_of
+from arqlight.families.bulk.tables import licence_batches as batches
+from arqlight.families.bulk.tables import licences
 from arqlight.families.database import Database
-from arqlight.families.tables import licence_batches as batches
-from arqlight.families.tables import licences
-from arqlight.task import Backoff, task
+from arqlight.tasks import Backoff, task
 
 MOST_KEYS = 1_000_000
 CHUNK = 1_000

@@ -6,11 +6,11 @@ import hmac
 import time
 from urllib.parse import urlencode
 
-from arqlight.errors import ArqlightError
+from arqlight.errors import Forbidden
 from arqlight.key_ring import KeyRing
 
 
-class LinkInvalid(ArqlightError):
+class LinkInvalid(Forbidden):
     """A download link that was changed, or that has expired."""
 
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from sqlalchemy import Boolean, Date, DateTime, Integer, Table
 from sqlalchemy.types import TypeEngine
 
-from arqlight.families.bulk.formats import plain
+from arqlight.families.bulk.plain_value import plain_value
 
 
 class ParquetWriter:
@@ -48,4 +48,4 @@ def _arrow_type(kind: TypeEngine[Any]) -> pa.DataType:
 def _fit(value: Any, kind: pa.DataType) -> Any:
     if value is None or kind != pa.string() or isinstance(value, str):
         return value
-    return json.dumps(value, default=plain, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    return json.dumps(value, default=plain_value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)

@@ -8,11 +8,12 @@ import aiosmtplib
 from arqlight.errors import InvalidInput, NotFound, PermanentFailure
 from arqlight.families.email.message import InvalidEmail, compose, parse_address
 from arqlight.families.email.sends import mark_sent, release, reserve
+from arqlight.families.email.settings import EmailSettings
 from arqlight.families.email.templates import find_template
 from arqlight.jobs.storable_text import check_text
 from arqlight.runtime.rate_limits import take_turn
 from arqlight.settings import Settings
-from arqlight.task import Backoff, task
+from arqlight.tasks import Backoff, task
 
 LONGEST_KEY = 200
 
@@ -50,8 +51,8 @@ async def send_email(
         if sent is not None:
             return {"message_id": sent, "suppressed": True}
     try:
-        if settings.smtp_per_minute:
-            await take_turn(ctx["redis"], settings, "smtp", settings.smtp_per_minute)
+        if per_minute := settings.of(EmailSettings).smtp_per_minute:
+            await take_turn(ctx["redis"], settings, "smtp", per_minute)
         answer = await _send(ctx, settings, to, template, variables)
     except PermanentFailure:
         if idempotency_key is not None:
@@ -87,12 +88,13 @@ async def _send(
         raise InvalidEmail(str(error)) from error
     except InvalidInput as error:
         raise InvalidEmail(f"template {name!r}: {error}") from error
-    message = compose(settings.smtp_from, to, rendered, ctx["job_id"])
+    smtp = settings.of(EmailSettings)
+    message = compose(smtp.smtp_from, to, rendered, ctx["job_id"])
     try:
         reply = await ctx["smtp"].send(message)
     except aiosmtplib.SMTPAuthenticationError as error:
         raise SignInRefused(
-            f"the mail server refuses the sign-in as {settings.smtp_username!r}: {error.code} {error.message}; see "
+            f"the mail server refuses the sign-in as {smtp.smtp_username!r}: {error.code} {error.message}; see "
             "ARQLIGHT_SMTP_USERNAME and ARQLIGHT_SMTP_PASSWORD"
         ) from error
     except aiosmtplib.SMTPRecipientsRefused as error:

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from arqlight.errors import NotYet
 from arqlight.families.database import Database
-from arqlight.families.tables import email_sends as sends
+from arqlight.families.email.tables import email_sends as sends
 
 LOOK_AGAIN_S = 5.0
 # Longer than all attempts of a job take: whoever reserved the key has failed.

@@ -8,6 +8,7 @@ from email.message import EmailMessage
 
 import aiosmtplib
 
+from arqlight.families.email.settings import EmailSettings
 from arqlight.settings import Settings
 
 LONGEST_IDLE_S = 30.0  # Postfix lets a client wait 5 minutes, others less
@@ -18,9 +19,9 @@ class SmtpPool:
     """Up to ARQLIGHT_SMTP_CONNECTIONS connections; a mail waits for one to come free."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+        self._settings = settings.of(EmailSettings)
         self._idle: list[tuple[aiosmtplib.SMTP, float, int]] = []
-        self._room = asyncio.Semaphore(settings.smtp_connections)
+        self._room = asyncio.Semaphore(self._settings.smtp_connections)
 
     async def send(self, message: EmailMessage) -> str:
         """Hand one mail over; the server's reply. Raises what aiosmtplib raises."""
@@ -86,7 +87,7 @@ async def _hang_up(server: aiosmtplib.SMTP) -> None:
     server.close()
 
 
-def _tls_context(settings: Settings) -> ssl.SSLContext | None:
+def _tls_context(settings: EmailSettings) -> ssl.SSLContext | None:
     if settings.smtp_tls == "none":
         return None
     return ssl.create_default_context(cafile=str(settings.smtp_ca_file) if settings.smtp_ca_file else None)

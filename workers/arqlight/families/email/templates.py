@@ -12,8 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 from arqlight.errors import DatabaseMissing, InvalidInput, NotFound
 from arqlight.families.database import Database
 from arqlight.families.email.rendering import Renderer
-from arqlight.families.tables import email_template_versions as versions
-from arqlight.families.tables import email_templates as templates
+from arqlight.families.email.tables import email_template_versions as versions
+from arqlight.families.email.tables import email_templates as templates
 from arqlight.jobs.storable_text import check_text
 
 _FOLDER = Path(__file__).parent / "built_in"

@@ -2,7 +2,7 @@
 
 from alembic import context
 
-from arqlight.families.tables import SCHEMA, metadata
+from arqlight.families.metadata import SCHEMA, metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

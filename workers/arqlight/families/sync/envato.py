@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 
 from arqlight.families.sync.marketplace import Page, Sale, TokenMissing, UnexpectedAnswer, get_json, read_sales
+from arqlight.families.sync.settings import SyncSettings
 from arqlight.settings import Settings
 
 MOST_PAGES = 5_000
@@ -27,7 +28,7 @@ class Envato:
 
     def __init__(self, session: aiohttp.ClientSession, settings: Settings) -> None:
         self._session = session
-        self._settings = settings
+        self._settings = settings.of(SyncSettings)
 
     async def pages(self, cursor: str | None) -> AsyncIterator[Page]:
         """Page by page, newest first, until behind the cursor; only the last page moves it."""

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from arqlight.errors import NotYet, PermanentFailure
-from arqlight.families.webhooks.answers import retry_after_s
+from arqlight.families.retry_after import retry_after_s
 
 REQUEST_TIMEOUT_S = 30
 LONGEST_WAIT_S = 3600.0

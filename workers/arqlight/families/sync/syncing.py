@@ -13,10 +13,10 @@ from arqlight.families.database import Database
 from arqlight.families.sync.envato import Envato
 from arqlight.families.sync.gumroad import Gumroad
 from arqlight.families.sync.marketplace import Marketplace, Page, Sale
-from arqlight.families.tables import sales, sync_cursors, sync_runs
+from arqlight.families.sync.tables import sales, sync_cursors, sync_runs
 from arqlight.runtime.rate_limits import take_turn
 from arqlight.settings import Settings
-from arqlight.task import Backoff, task
+from arqlight.tasks import Backoff, task
 
 MARKETPLACES: dict[str, Callable[[aiohttp.ClientSession, Settings], Marketplace]] = {
     "envato": Envato,

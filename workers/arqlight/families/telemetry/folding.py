@@ -9,9 +9,9 @@ from sqlalchemy import case, delete, func
 from sqlalchemy.dialects.postgresql import insert
 
 from arqlight.families.database import Database
-from arqlight.families.tables import devices, telemetry_events, usage_daily
 from arqlight.families.telemetry.intake import LATEST
-from arqlight.task import Backoff, task
+from arqlight.families.telemetry.tables import devices, telemetry_events, usage_daily
+from arqlight.tasks import Backoff, task
 
 EVENTS_A_JOB = 500
 KEPT_IDS = LATEST + timedelta(days=1)
@@ -50,6 +50,11 @@ async def forget_event_ids(database: Database) -> int:
     async with database.begin() as connection:
         old = delete(telemetry_events).where(telemetry_events.c.received_at < func.now() - KEPT_IDS)
         return int((await connection.execute(old)).rowcount)
+
+
+async def tidy(ctx: dict[str, Any]) -> dict[str, int]:
+    """What has had its time goes; how much went, by kind."""
+    return {"event_ids": await forget_event_ids(ctx["database"])}
 
 
 def _seen(events: list[dict[str, Any]]) -> Any:

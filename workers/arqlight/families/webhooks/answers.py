@@ -1,8 +1,6 @@
 """What a receiver's answer means: taken, try again, or never again."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from time import perf_counter
 from urllib.parse import urlsplit
 
@@ -10,6 +8,7 @@ import aiohttp
 from arq.worker import Retry
 
 from arqlight.errors import InvalidInput, PermanentFailure
+from arqlight.families.retry_after import retry_after_s
 from arqlight.jobs.failure import clean
 
 LONGEST_RETRY_AFTER_S = 3600.0
@@ -85,19 +84,6 @@ def judge(answer: Answer, url: str) -> None:
     if answer.status < 400:
         said = f"{answer.status} to {answer.location!r}: not followed; use that URL"
     raise DeliveryRefused(said)
-
-
-def retry_after_s(header: str | None) -> float | None:
-    """Seconds that a Retry-After asks for (RFC 9110, 10.2.3: a number or a date); None when it says nothing usable."""
-    if header is None:
-        return None
-    if header.strip().isdecimal():
-        return float(header)
-    try:
-        moment = parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, (moment.astimezone(UTC) - datetime.now(UTC)).total_seconds())
 
 
 def parse_url(url: str) -> tuple[str, int]:

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 from arq.worker import Retry
 
+from arqlight.connections.connection import Transitions
 from arqlight.errors import InvalidInput, NotFound, PermanentFailure
 from arqlight.families.webhooks import endpoints
 from arqlight.families.webhooks.answers import (
@@ -18,10 +19,10 @@ from arqlight.families.webhooks.answers import (
     post,
 )
 from arqlight.families.webhooks.network import ForbiddenAddress
+from arqlight.families.webhooks.settings import WebhookSettings
 from arqlight.families.webhooks.signing import body_of, sign
 from arqlight.journal.journal import Journal, NewJob
-from arqlight.settings import Settings
-from arqlight.task import Backoff, Waits, task
+from arqlight.tasks import Backoff, Waits, task
 
 # The schedule that Standard Webhooks gives as an example: eight attempts over a day and a half.
 WAITS_S = (5, 300, 1800, 7200, 18_000, 36_000, 36_000)
@@ -42,13 +43,14 @@ async def deliver_webhook(
     Returns `{"status", "answer"}`. Retries 5xx, 429 and network errors, after Retry-After when the receiver names it;
     the id in `webhook-id` stays the same across attempts.
     """
-    settings: Settings = ctx["settings"]
+    settings = ctx["settings"].of(WebhookSettings)
     try:
         parse_url(url)
     except InvalidInput as error:
         raise InvalidWebhook(str(error)) from error
     body = body_of(event, payload, ctx["enqueue_time"])
-    keys = [settings.webhook_secret.get_secret_value()] if settings.webhook_secret else []
+    secret = settings.webhook_secret
+    keys = [secret.get_secret_value()] if secret else []
     headers = sign(keys, f"msg_{ctx['job_id']}", body)
     answer = await post(ctx["http"], url, body, _json(headers), settings.webhook_timeout_s)
     judge(answer, url)
@@ -80,7 +82,7 @@ async def deliver_event(
 
     Returns `{"status", "answer"}`. A 410 switches the endpoint off at once, as the standard says.
     """
-    settings: Settings = ctx["settings"]
+    settings = ctx["settings"].of(WebhookSettings)
     try:
         endpoint, keys = await endpoints.find_with_keys(ctx["database"], ctx["keys"], endpoint_id)
     except NotFound as error:
@@ -109,14 +111,14 @@ async def deliver_event(
     if reason and await endpoints.switch_off(ctx["database"], endpoint_id, reason):
         ctx["log"].warning("webhook endpoint %s (%s) is switched off: %s", endpoint_id, endpoint.url, reason)
         told = {"endpoint": endpoint_id, "url": endpoint.url, "reason": reason}
-        await Journal(ctx["redis"], settings).enqueue(
+        await Journal(ctx["redis"], ctx["settings"]).enqueue(
             [NewJob(send_event.name, send_event.queue, (), {"event": ENDPOINT_OFF, "payload": told})]
         )
         raise EndpointOff(f"{reason}; last answer: {problem}") from problem
     raise problem
 
 
-async def resend(journal: Journal, database: Any, delivery_id: int) -> str:
+async def resend(journal: Transitions, database: Any, delivery_id: int) -> str:
     """Deliver once more what was delivered before; the new job's id. Raises NotFound."""
     past = await endpoints.find_delivery(database, delivery_id)
     job = _delivery(past["endpoint_id"], past["message_id"], past["event"], past["body"], None)
@@ -128,7 +130,7 @@ def _delivery(endpoint_id: str, message_id: str, event: str, body: str, job_id: 
     return NewJob(deliver_event.name, deliver_event.queue, (), told, id=job_id, expires_ms=KEPT_WAITING_MS)
 
 
-def _reason_to_switch_off(answer: Answer | None, failures: int, settings: Settings) -> str | None:
+def _reason_to_switch_off(answer: Answer | None, failures: int, settings: WebhookSettings) -> str | None:
     if answer is not None and answer.status == 410:
         return "it answered 410 Gone"
     if failures >= settings.webhook_failures_allowed:

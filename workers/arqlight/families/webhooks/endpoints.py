@@ -9,11 +9,12 @@ from sqlalchemy import any_, delete, func, insert, literal, or_, select, update
 
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.families.database import Database
-from arqlight.families.tables import webhook_deliveries as deliveries
-from arqlight.families.tables import webhook_endpoints as table
 from arqlight.families.webhooks.answers import Answer, parse_url
 from arqlight.families.webhooks.network import ForbiddenAddress, check_host
+from arqlight.families.webhooks.settings import WebhookSettings
 from arqlight.families.webhooks.signing import new_secret
+from arqlight.families.webhooks.tables import webhook_deliveries as deliveries
+from arqlight.families.webhooks.tables import webhook_endpoints as table
 from arqlight.jobs.failure import clean
 from arqlight.jobs.storable_text import check_text
 from arqlight.key_ring import KeyRing
@@ -204,6 +205,12 @@ async def forget_deliveries(database: Database, keep_d: float) -> int:
     old = delete(deliveries).where(deliveries.c.at < func.now() - timedelta(days=keep_d))
     async with database.begin() as connection:
         return int((await connection.execute(old)).rowcount)
+
+
+async def tidy(ctx: dict[str, Any]) -> dict[str, int]:
+    """What has had its time goes; how much went, by kind."""
+    keep_d = ctx["settings"].of(WebhookSettings).keep_deliveries_d
+    return {"deliveries": await forget_deliveries(ctx["database"], keep_d)}
 
 
 async def _read(database: Database, endpoint_id: str) -> tuple[Endpoint, Any]:

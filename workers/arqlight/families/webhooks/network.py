@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 
 from arqlight.errors import PermanentFailure
+from arqlight.families.webhooks.settings import WebhookSettings
 from arqlight.settings import Settings, split_names
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -29,7 +30,9 @@ class ForbiddenAddress(PermanentFailure):
 
 def allowed_networks(settings: Settings) -> tuple[Network, ...]:
     """The networks that are allowed although they are not public."""
-    return tuple(ipaddress.ip_network(name) for name in split_names(settings.webhook_allowed_networks))
+    return tuple(
+        ipaddress.ip_network(name) for name in split_names(settings.of(WebhookSettings).webhook_allowed_networks)
+    )
 
 
 def refusal(text: str, allowed: Sequence[Network]) -> str | None:

@@ -1,0 +1,80 @@
+"""`arqlight enqueue`: a job, from the command line."""
+
+import asyncio
+import json
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+
+from arqlight.connections.named import open_connections
+from arqlight.errors import ServerUnreachable
+from arqlight.settings import load_settings
+from arqlight_service.api.problems import Problem
+from arqlight_service.api.requests import JobRequest, lane_of, resolve_jobs
+from arqlight_service.cli.flags import to_environment
+
+
+@click.command()
+@click.argument("task")
+@click.argument("arguments", nargs=-1)
+@click.option("--queue", help="Lane. Default: the task's own.")
+@click.option("--delay-s", type=click.FloatRange(min=0), default=0.0, help="Seconds until it may run.")
+@click.option("--id", "job_id", help="The job's id; one that is taken is refused.")
+@click.option("--connection", help="Where to, by name. Default: as ARQLIGHT_ROUTES says, else the first one.")
+@click.option("--redis-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
+@click.option("--data-dir", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
+def enqueue(
+    task: str, arguments: tuple[str, ...], queue: str | None, delay_s: float, job_id: str | None, connection: str | None
+) -> None:
+    """Enqueue a job: `arqlight enqueue send_email to=ada@example.org template=two_factor code=123456`.
+
+    An argument with "=" is passed by name. Values are read as JSON where they are JSON, else as text.
+    """
+
+    args, kwargs = read_arguments(arguments)
+    try:
+        asked = JobRequest(task=task, args=args, kwargs=kwargs, queue=queue, delay_s=delay_s, id=job_id)
+    except ValidationError as error:
+        raise click.UsageError(str(error)) from error
+    click.echo(asyncio.run(_enqueue(asked, connection)))
+
+
+def read_arguments(arguments: tuple[str, ...]) -> tuple[list[Any], dict[str, Any]]:
+    """The command line's arguments as a job's."""
+    args: list[Any] = []
+    kwargs: dict[str, Any] = {}
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if equals and name.isidentifier():
+            kwargs[name] = _read_value(value)
+        else:
+            args.append(_read_value(argument))
+    return args, kwargs
+
+
+def _read_value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+async def _enqueue(asked: JobRequest, connection: str | None) -> str:
+
+    settings = load_settings()
+    connections = open_connections(settings)
+    route = settings.route(asked.task, asked.queue or lane_of(asked.task))
+    chosen = connections.find(connection or route)
+    try:
+        return (await chosen.journal.enqueue(await resolve_jobs(chosen.reader, [asked])))[0]
+    except Problem as error:
+        raise click.UsageError(str(error)) from error
+    except RedisError as error:
+        raise ServerUnreachable(
+            f"no Redis or Valkey answers at {chosen.address}: {error}; "
+            "start one with `arqlight up`, or set ARQLIGHT_REDIS_URL"
+        ) from error
+    finally:
+        await connections.close()

@@ -1,0 +1,12 @@
+"""Bulk operations: licence keys, exports and their downloads."""
+
+from arqlight_service.families.bulk import api, pages
+from arqlight_service.families.database import connect_database
+from arqlight_service.family import NavigationEntry, ServiceFamily
+
+FAMILY = ServiceFamily(
+    name="bulk",
+    routes=(*api.routes, *pages.routes),
+    navigation=(NavigationEntry("/bulk", "Bulk", "bulk"),),
+    cleanup=(connect_database,),
+)

@@ -1,0 +1,131 @@
+"""REST of bulk operations: licence keys, exports and their downloads."""
+
+import asyncio
+import base64
+from datetime import datetime
+from typing import Any
+
+from aiohttp import web
+
+from arqlight.families.bulk import exports, licences
+from arqlight.families.bulk.formats import FORMATS
+from arqlight.families.bulk.licence_key import public_pem, signing_key
+from arqlight.families.bulk.links import check_link, sign_link
+from arqlight.families.bulk.storage import open_store
+from arqlight_service.api.answers import done, enqueue
+from arqlight_service.api.problems import Problem
+from arqlight_service.api.requests import Strict, parse_input
+from arqlight_service.app_keys import KEY_RING, SETTINGS
+from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
+
+routes = web.RouteTableDef()
+
+
+class LicenceRequest(Strict):
+    """A batch of licence keys."""
+
+    product: str
+    count: int
+
+
+class ExportRequest(Strict):
+    """A table to export."""
+
+    table: str
+    format: str
+
+
+@routes.get("/api/v1/licences")
+@needs(Role.VIEWER)
+async def list_licences(request: web.Request) -> web.Response:
+    """The newest batches of licence keys; the keys themselves are in an export."""
+    return web.json_response({"items": await licences.list_batches(request.app[DATABASE])})
+
+
+@routes.post("/api/v1/licences")
+@needs(Role.OPERATOR, does="make licence keys")
+async def new_licences(request: web.Request) -> web.Response:
+    """Make a batch of keys: 202 with the batch and the job's id."""
+    asked = await parse_input(request, LicenceRequest)
+    batch_id = await licences.new_batch(request.app[DATABASE], asked.product, asked.count)
+    job_id = await enqueue(request, licences.generate_licence_keys, batch_id=batch_id)
+    return done(request, {"batch": batch_id, "id": job_id}, "/bulk", 202)
+
+
+@routes.get("/api/v1/licences/public-key")
+@needs(Role.PUBLIC)
+async def public_key(request: web.Request) -> web.Response:
+    """The key that verifies licences offline, as PEM."""
+    return web.Response(text=public_pem(signing_key(request.app[SETTINGS], request.app[KEY_RING])))
+
+
+@routes.get("/api/v1/exports")
+@needs(Role.VIEWER)
+async def list_exports(request: web.Request) -> web.Response:
+    """The newest exports, each with its download link while that works."""
+    found = await exports.list_exports(request.app[DATABASE])
+    return web.json_response({"items": [with_link(request, export) for export in found]})
+
+
+@routes.post("/api/v1/exports")
+@needs(Role.OPERATOR, does="export a table")
+async def new_export(request: web.Request) -> web.Response:
+    """Export a table: 202 with the export's id and the job's."""
+    asked = await parse_input(request, ExportRequest)
+    export_id = await exports.new_export(request.app[DATABASE], asked.table, asked.format)
+    job_id = await enqueue(request, exports.export_table, export_id=export_id)
+    return done(request, {"export": export_id, "id": job_id}, "/bulk", 202)
+
+
+@routes.get("/api/v1/exports/{id}")
+@needs(Role.VIEWER)
+async def one_export(request: web.Request) -> web.Response:
+    """One export, with its download link while that works."""
+    found = await exports.find_export(request.app[DATABASE], request.match_info["id"])
+    return web.json_response(with_link(request, found))
+
+
+@routes.get("/exports/{id}/download")
+@needs(Role.PUBLIC)
+async def download(request: web.Request) -> web.StreamResponse:
+    """The file of an export, for whoever has its signed link. 403 for a wrong link or an expired one, 410 when gone."""
+    export_id, query = request.match_info["id"], request.query
+    check_link(request.app[KEY_RING], export_id, query.get("expires", ""), query.get("signature", ""))
+    export = await exports.find_export(request.app[DATABASE], export_id)
+    if export["state"] != "done":
+        raise Problem(410, f"export {export_id} is {export['state']}; there is no file to download")
+    store = await asyncio.to_thread(open_store, request.app[SETTINGS])
+    parts = store.read(export["path"])
+    try:
+        first = await anext(parts, b"")
+    except FileNotFoundError:
+        raise Problem(410, f"the file of export {export_id} is gone from the store; make a new export") from None
+    response = web.StreamResponse(
+        headers={
+            "Content-Type": FORMATS[export["format"]],
+            "Content-Length": str(export["size_bytes"]),
+            "Content-Disposition": f'attachment; filename="{export["path"]}"',
+            "Cache-Control": "private, no-store",
+            "Repr-Digest": _digest(export["sha256"]),
+        }
+    )
+    await response.prepare(request)
+    await response.write(first)
+    async for part in parts:
+        await response.write(part)
+    return response
+
+
+def with_link(request: web.Request, export: dict[str, Any]) -> dict[str, Any]:
+    """An export with `download`, a signed link, while there is something to download."""
+    if export["state"] != "done":
+        return {**export, "download": None}
+    expires_s = int(datetime.fromisoformat(export["expires_at"]).timestamp())
+    base = (request.app[SETTINGS].public_url or str(request.url.origin())).rstrip("/")
+    return {**export, "download": base + sign_link(request.app[KEY_RING], export["id"], expires_s)}
+
+
+def _digest(sha256: str) -> str:
+    """RFC 9530."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"

@@ -1,0 +1,13 @@
+"""E-mail: templates, their editor and preview."""
+
+from arqlight_service.families.database import connect_database
+from arqlight_service.families.email import api, pages
+from arqlight_service.families.email.renderer import run_renderer
+from arqlight_service.family import NavigationEntry, ServiceFamily
+
+FAMILY = ServiceFamily(
+    name="email",
+    routes=(*api.routes, *pages.routes),
+    navigation=(NavigationEntry("/templates", "E-mail templates", "templates"),),
+    cleanup=(connect_database, run_renderer),
+)

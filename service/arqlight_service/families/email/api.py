@@ -1,0 +1,119 @@
+"""REST of e-mail templates: versions, preview, test."""
+
+from typing import Any
+
+from aiohttp import web
+from pydantic import Field
+
+from arqlight.errors import InvalidInput
+from arqlight.families.email import templates
+from arqlight.families.email.message import InvalidEmail, parse_address
+from arqlight.families.email.sending import send_email
+from arqlight_service.api.answers import done, enqueue
+from arqlight_service.api.requests import Strict, parse_input
+from arqlight_service.auth.identity import actor
+from arqlight_service.auth.roles import Role, needs
+from arqlight_service.families.database import DATABASE
+from arqlight_service.families.email.renderer import RENDERER
+
+routes = web.RouteTableDef()
+PREVIEW_VARIABLES = 100
+
+
+class TemplateParts(Strict):
+    """A template as it is edited."""
+
+    subject: str
+    text: str
+    html: str
+    note: str = Field("", max_length=500)
+
+
+class Preview(TemplateParts):
+    """A template to look at with these variables."""
+
+    variables: dict[str, Any] = Field({}, max_length=PREVIEW_VARIABLES)
+
+
+class TestMail(Strict):
+    """Where a test is sent, and with what."""
+
+    to: str = Field(max_length=320)
+    variables: dict[str, Any] = Field({}, max_length=PREVIEW_VARIABLES)
+
+
+class RollBack(Strict):
+    """The version to go back to."""
+
+    version: int = Field(ge=0, le=1_000_000_000)
+
+
+@routes.get("/api/v1/templates")
+@needs(Role.VIEWER)
+async def list_templates(request: web.Request) -> web.Response:
+    """Every template in the version that is sent."""
+    found = await templates.list_templates(request.app[DATABASE])
+    return web.json_response({"items": [template.to_json() for template in found]})
+
+
+@routes.get("/api/v1/templates/{name}")
+@needs(Role.VIEWER)
+async def one_template(request: web.Request) -> web.Response:
+    """A template with all its versions, the newest first."""
+    current = await templates.find_template(request.app[DATABASE], request.match_info["name"])
+    versions = await templates.list_versions(request.app[DATABASE], current.name)
+    return web.json_response({**current.to_json(), "versions": [version.to_json() for version in versions]})
+
+
+@routes.post("/api/v1/templates/preview")
+@needs(Role.OPERATOR)
+async def preview(request: web.Request) -> web.Response:
+    """Render parts that are not saved: `{"subject", "text", "html", "names", "variables"}`."""
+    asked = await parse_input(request, Preview)
+    parts = asked.model_dump(include={"subject", "text", "html"})
+    names = await request.app[RENDERER].variables_of(parts)
+    samples = {name: name for name in names} | asked.variables
+    rendered = await request.app[RENDERER].render(parts, samples)
+    return web.json_response({**rendered._asdict(), "names": names, "variables": samples})
+
+
+@routes.post("/api/v1/templates/{name}")
+@routes.put("/api/v1/templates/{name}")
+@needs(Role.ADMIN, does="save template {name}")
+async def save_template(request: web.Request) -> web.Response:
+    """Save a new version, which is sent from now on: 201."""
+    asked = await parse_input(request, TemplateParts)
+    name = request.match_info["name"]
+    saved = await templates.save_template(
+        request.app[DATABASE], request.app[RENDERER], name, asked.model_dump(exclude={"note"}), note=asked.note,
+        who=actor(request),
+    )  # fmt: skip
+    return done(request, saved.to_json(), f"/templates/{name}", 201)
+
+
+@routes.post("/api/v1/templates/{name}/test")
+@needs(Role.OPERATOR, does="send a test of template {name}")
+async def send_test(request: web.Request) -> web.Response:
+    """Send the template to one address: 202 with the job's id."""
+    asked = await parse_input(request, TestMail)
+    template = await templates.find_template(request.app[DATABASE], request.match_info["name"])
+    try:
+        parse_address(asked.to, "to")
+    except InvalidEmail as error:
+        raise InvalidInput("to", str(error)) from error
+    names = template.variables or tuple(await request.app[RENDERER].variables_of(template.parts))
+    variables = {name: name for name in names} | asked.variables
+    if {"to", "template", "idempotency_key"} & set(variables):
+        raise InvalidInput("variables", "to, template and idempotency_key are not variables of a template")
+    job_id = await enqueue(request, send_email, to=asked.to, template=template.name, **variables)
+    return done(request, {"id": job_id}, f"/templates/{template.name}", 202)
+
+
+@routes.post("/api/v1/templates/{name}/rollback")
+@needs(Role.ADMIN, does="roll template {name} back")
+async def roll_back(request: web.Request) -> web.Response:
+    """Send an older version again, as a new one: 201."""
+    version = (await parse_input(request, RollBack)).version
+    name = request.match_info["name"]
+    saved = await templates.roll_back(request.app[DATABASE], request.app[RENDERER], name, version, who=actor(request))
+    return done(request, saved.to_json(), f"/templates/{name}", 201)

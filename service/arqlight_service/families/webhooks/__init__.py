@@ -1,0 +1,12 @@
+"""Webhooks: endpoints, deliveries and events."""
+
+from arqlight_service.families.database import connect_database
+from arqlight_service.families.webhooks import api, pages
+from arqlight_service.family import NavigationEntry, ServiceFamily
+
+FAMILY = ServiceFamily(
+    name="webhooks",
+    routes=(*api.routes, *pages.routes),
+    navigation=(NavigationEntry("/webhooks", "Webhooks", "webhooks"),),
+    cleanup=(connect_database,),
+)

@@ -1,0 +1,3 @@
+"""A connection to Redis or Valkey: the journal on arq's own keys."""
+
+from arqlight.connections.redis.connection import RedisConnection as RedisConnection

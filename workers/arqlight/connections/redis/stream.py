@@ -1,0 +1,63 @@
+"""The transitions of jobs on a Redis or Valkey server."""
+
+from typing import Any
+
+from redis.asyncio import Redis
+
+from arqlight.connections.connection import Transition
+from arqlight.jobs.cursors import START, place
+from arqlight.jobs.display import iso
+from arqlight.jobs.queues import queue_name
+from arqlight.journal.keys import KEYS
+
+
+class RedisStream:
+    """The journal's own stream of events."""
+
+    tells = True
+
+    def __init__(self, redis: Redis, keep_events: int) -> None:
+        self._redis = redis
+        self._keep_events = keep_events
+
+    async def last_cursor(self) -> str:
+        """The place of the newest event."""
+        newest = await self._redis.xrevrange(KEYS["events"], count=1)
+        return newest[0][0].decode() if newest else START
+
+    async def can_resume(self, cursor: str) -> bool:
+        """Whether the stream still has everything behind `cursor`."""
+        wanted = place(cursor)
+        if wanted > place(await self.last_cursor()):
+            return False  # of another server, or of a stream that is gone
+        oldest = await self._redis.xrange(KEYS["events"], count=1)
+        if not oldest or wanted >= place(oldest[0][0].decode()):
+            return True
+        return bool(await self._redis.xlen(KEYS["events"]) < self._keep_events)
+
+    async def after(self, cursor: str, count: int, *, told: bool = True) -> list[Transition]:
+        """The events behind `cursor`, oldest first."""
+        entries = await self._redis.xrange(KEYS["events"], min=f"({cursor}", count=count)
+        return [_transition(entry_id.decode(), fields, told) for entry_id, fields in entries]
+
+    async def wait(self, cursor: str, longest_ms: int) -> None:
+        """Return when there are events behind `cursor`, or when the time is up."""
+        await self._redis.xread({KEYS["events"]: cursor}, count=1, block=longest_ms)
+
+    async def say_watched(self, seconds: int) -> None:
+        """Somebody looks at progress, for the next seconds."""
+        await self._redis.set(KEYS["watched"], "1", ex=seconds)
+
+
+def _transition(cursor: str, fields: dict[bytes, bytes], is_told: bool) -> Transition:
+    touches_failed = fields[b"state"] in (b"failed", b"deleted") or fields.get(b"reason") == b"retried"
+    if not is_told:
+        return Transition(cursor, fields[b"job"].decode("utf-8", "replace"), touches_failed)
+    told: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+    shown = {
+        **told,
+        "queue": queue_name(told["queue"]),
+        "attempt": int(told["attempt"]),
+        "at": iso(place(cursor)[0]),
+    }
+    return Transition(cursor, told["job"], touches_failed, shown)

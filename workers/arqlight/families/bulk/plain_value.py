@@ -1,0 +1,14 @@
+"""Values of a database as JSON has them."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+
+def plain_value(value: Any) -> Any:
+    """A time as ISO 8601, an exact number as a number, anything else as text: for `json.dumps`."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return str(value)

@@ -1,0 +1,16 @@
+"""What can be set for the sync of marketplaces."""
+
+from dataclasses import dataclass
+
+from arqlight.checked_fields import Secret, option
+from arqlight.settings import FamilySettings, check_token
+
+
+@dataclass(frozen=True)
+class SyncSettings(FamilySettings):
+    """The marketplaces, and the tokens that may read sales."""
+
+    envato_token: Secret | None = option(None, "Personal token of the Envato API.", check=check_token)
+    envato_url: str = option("https://api.envato.com", "Where the Envato API is.")
+    gumroad_token: Secret | None = option(None, "Access token of the Gumroad API.", check=check_token)
+    gumroad_url: str = option("https://api.gumroad.com", "Where the Gumroad API is.")
