@@ -3,9 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 PORT ?= 8080
+ARQS ?= 0.26 0.27 0.28
 export PORT
 
-.PHONY: help up demo test image image-test check audit sbom storm fuzz bench format programs clean
+.PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz bench format programs clean
 
 help: ## what there is to make
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,6 +21,15 @@ test: .venv/.ready programs ## every test, in a real browser and behind a real p
 	@rm -f .pytest_cache/installed.txt
 	$(BIN)/pytest
 	@cat .pytest_cache/installed.txt
+
+pythons: .venv/.ready ## the unit tests on every CPython from 3.11 to 3.14 that is here; a minute
+	@$(BIN)/python -m tests.support.environments pythons
+
+arqs: .venv/.ready ## what depends on arq, with arq 0.26, 0.27 and 0.28; ARQS="0.26" for one; 2 minutes
+	@ARQS="$(ARQS)" $(BIN)/python -m tests.support.environments arqs
+
+lowest: .venv/.ready ## the unit tests with the lowest version of each package that pyproject.toml allows
+	@$(BIN)/python -m tests.support.environments lowest
 
 image: .venv/.ready ## deploy/Dockerfile built by docker, podman or the script ARQLIGHT_ENGINE, and what it adds to its base
 	@$(BIN)/python -m tests.image.engine
