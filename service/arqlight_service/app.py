@@ -38,7 +38,7 @@ from arqlight_service.family import ServiceFamily, service_families
 from arqlight_service.feed import routes as feed_routes
 from arqlight_service.feed.feed import Feed
 from arqlight_service.operations import health, metrics
-from arqlight_service.operations.alerts import keep_alerts
+from arqlight_service.operations.alerts import check_alerts, keep_alerts
 from arqlight_service.operations.maintenance import keep_up
 from arqlight_service.operations.operations import Operations
 from arqlight_service.operations.reachability import Reachability
@@ -56,6 +56,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
     mask_also(split_names(settings.mask))
     check_settings(settings)
+    check_alerts(settings)
     app[SETTINGS] = settings
     app[FAMILIES] = families = service_families()
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections

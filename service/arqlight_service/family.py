@@ -5,13 +5,15 @@ same name as the worker's half (see `arqlight.family`).
 """
 
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from aiohttp import web
 
+from arqlight.connections.finding import Finding
 from arqlight.family import load_plug_ins
+from arqlight.settings import Settings
 
 GROUP = "arqlight_service.families"
 
@@ -34,6 +36,7 @@ class ServiceFamily:
     :param templates: a folder of Jinja templates, which may extend `layout.html`.
     :param cleanup: opens what it needs while the application runs (aiohttp's `cleanup_ctx`); one that several families
         name is run once.
+    :param checks: what `arqlight doctor` looks at for it; one that several families name is made once.
     """
 
     name: str
@@ -41,6 +44,7 @@ class ServiceFamily:
     navigation: Sequence[NavigationEntry] = ()
     templates: Path | None = None
     cleanup: Sequence[Callable[[web.Application], AsyncIterator[None]]] = ()
+    checks: Sequence[Callable[[Settings], Awaitable[list[Finding]]]] = ()
 
 
 @functools.cache

@@ -9,7 +9,6 @@ from typing import Any
 import aiohttp_jinja2
 from aiohttp import web
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
-from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.errors import (
     CursorInvalid,
@@ -77,15 +76,20 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         return _answer(request, Problem(error.status, _say(request, error), allow))
     except (ConnectionError, TimeoutError) as error:
         return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
-    except SQLAlchemyError as error:
-        logger.exception("%s %s: the database refused", request.method, request.path)
-        return _answer(request, Problem(503, f"PostgreSQL does not answer as it should: {type(error).__name__}"))
     except RedisError as error:
         logger.exception("%s %s: the server refused", request.method, request.path)
         return _answer(request, Problem(503, f"the Redis or Valkey server refused: {error}"))
-    except Exception:
+    except Exception as error:
+        if _is_of_database(error):
+            logger.exception("%s %s: the database refused", request.method, request.path)
+            return _answer(request, Problem(503, f"PostgreSQL does not answer as it should: {type(error).__name__}"))
         logger.exception("%s %s failed", request.method, request.path)
         return _answer(request, Problem(500, "an error of ours; the service's log has the stack trace"))
+
+
+def _is_of_database(error: Exception) -> bool:
+    """Whether it is SQLAlchemy's, which is there with the extra `postgres` only."""
+    return any(kind.__module__ == "sqlalchemy.exc" for kind in type(error).__mro__)
 
 
 def is_form(request: web.Request) -> bool:

@@ -14,7 +14,6 @@ from typing import Any
 
 from aiohttp import web
 from arq.utils import timestamp_ms
-from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.alert_rules import Rule, parse_rules
 from arqlight.bundled import close_clients, open_clients
@@ -22,8 +21,7 @@ from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError
-from arqlight.families.email.sending import send_email
-from arqlight.families.webhooks.delivery import deliver_webhook
+from arqlight.family import installed
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
@@ -60,7 +58,7 @@ class Alerts:
         while True:
             try:
                 await self.look()
-            except (*SERVER_ERRORS, ArqlightError, SQLAlchemyError) as error:
+            except (*SERVER_ERRORS, ArqlightError) as error:
                 logger.warning("the rules for alerts could not be looked at: %s", error)
             await asyncio.sleep(EVERY_S)
 
@@ -110,10 +108,10 @@ class Alerts:
             more = {"severity": "warning", "title": title, "text": f"The rule {alert.rule.text} is broken."}
             if self._settings.public_url:
                 more["url"] = self._settings.public_url
-            await self._run(send_email, {"to": to, "template": "alert", **more})
+            await self._run(_mailer(), {"to": to, "template": "alert", **more})
         if url := self._settings.alert_webhook:
             payload = {"rule": alert.rule.text, "about": alert.about, "text": alert.text}
-            await self._run(deliver_webhook, {"url": url, "event": "arqlight.alert", "payload": payload})
+            await self._run(_deliverer(), {"url": url, "event": "arqlight.alert", "payload": payload})
 
     async def _run(self, task: Task, kwargs: dict[str, Any]) -> None:
         """As a job, so that it is tried again; where no worker would run it, here and now."""
@@ -148,6 +146,22 @@ def _failing(rule: Rule, name: str, rates: dict[str, dict[str, Any]]) -> Iterato
             lane = queue_name(key)
             text = f"{rate['failed']:,} of {ended:,} jobs of queue {lane!r} of connection {name!r} failed in 5 minutes"
             yield Alert(rule, f"{name}/{lane}", text)
+
+
+def _mailer() -> Task:
+    return installed().find_task("send_email", "ARQLIGHT_ALERT_EMAIL")
+
+
+def _deliverer() -> Task:
+    return installed().find_task("deliver_webhook", "ARQLIGHT_ALERT_WEBHOOK")
+
+
+def check_alerts(settings: Settings) -> None:
+    """Raise SettingsError when nothing that is installed could tell somebody."""
+    if settings.alert_email:
+        _mailer()
+    if settings.alert_webhook:
+        _deliverer()
 
 
 async def keep_alerts(app: web.Application) -> AsyncIterator[None]:

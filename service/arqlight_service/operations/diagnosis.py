@@ -2,26 +2,23 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import aiosmtplib
 from arq.utils import timestamp_ms
-from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.connections.finding import Finding, note, trouble
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError
-from arqlight.families.database import Database
-from arqlight.families.email.settings import EmailSettings
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.settings import Settings
 from arqlight.version import __version__
 from arqlight_service.auth.users import Users
+from arqlight_service.family import service_families
 
 OLD_S = 300
 REPEATS = 10
@@ -34,7 +31,7 @@ async def diagnose(settings: Settings, connections: Connections) -> list[Finding
     found: list[Finding] = []
     for connection in connections:
         found += [finding async for finding in _of_connection(connection)]
-    checks: list[Callable[[Settings], Awaitable[list[Finding]]]] = [_database, _mail, _disk]
+    checks = dict.fromkeys([*(check for family in service_families() for check in family.checks), _disk])
     for answers in await asyncio.gather(*(check(settings) for check in checks)):
         found += answers
     home = connections.home
@@ -57,7 +54,7 @@ async def _of_connection(connection: Connection) -> AsyncIterator[Finding]:
         findings = [trouble("unreachable", f"connection {connection.name!r} does not answer within {CHECK_S:g} s")]
     except ArqlightError as error:
         findings = [trouble("unreachable", str(error))]
-    except (*SERVER_ERRORS, SQLAlchemyError) as error:
+    except SERVER_ERRORS as error:
         findings = [trouble("unreachable", f"connection {connection.name!r}: {reason_of(error)}")]
     for finding in findings:
         yield finding
@@ -112,38 +109,6 @@ async def _of_workers(connection: Connection) -> list[Finding]:
         found.append(note("version", f"connection {connection.name!r}: workers of arqlight {', '.join(versions)} run "
                           f"beside {__version__}: update them together"))  # fmt: skip
     return found
-
-
-async def _database(settings: Settings) -> list[Finding]:
-    database = Database(settings)
-    if not database.is_set:
-        return [note("no database", "no PostgreSQL is set: templates, endpoints, licences, telemetry and sync need one"
-                     " (ARQLIGHT_DATABASE_URL)")]  # fmt: skip
-    try:
-        async with asyncio.timeout(CHECK_S), database.begin():
-            return []
-    except (ArqlightError, SQLAlchemyError, OSError) as error:
-        return [trouble("database", str(error).splitlines()[0])]
-    except TimeoutError:
-        return [trouble("database", f"PostgreSQL does not answer within {CHECK_S:g} s (ARQLIGHT_DATABASE_URL)")]
-    finally:
-        await database.close()
-
-
-async def _mail(settings: Settings) -> list[Finding]:
-    smtp = settings.of(EmailSettings)
-    server = aiosmtplib.SMTP(
-        hostname=smtp.smtp_host, port=smtp.smtp_port, timeout=3, use_tls=smtp.smtp_tls == "implicit",
-        start_tls=smtp.smtp_tls == "starttls",
-        cert_bundle=str(smtp.smtp_ca_file) if smtp.smtp_ca_file else None,
-    )  # fmt: skip
-    try:
-        async with server:
-            return []
-    except (aiosmtplib.SMTPException, OSError, TimeoutError) as error:
-        why = " ".join(str(error).split())[:150] or type(error).__name__
-        where = f"{smtp.smtp_host}:{smtp.smtp_port} (ARQLIGHT_SMTP_HOST)"
-        return [trouble("mail server", f"no mail can be sent by {where}: {why}")]
 
 
 async def _disk(settings: Settings) -> list[Finding]:

@@ -1,7 +1,8 @@
 """E-mail: templates, their editor and preview."""
 
-from arqlight_service.families.database import connect_database
+from arqlight_service.families.database import check_database, connect_database
 from arqlight_service.families.email import api, pages
+from arqlight_service.families.email.check import check_mail_server
 from arqlight_service.families.email.renderer import run_renderer
 from arqlight_service.family import NavigationEntry, ServiceFamily
 
@@ -10,4 +11,5 @@ FAMILY = ServiceFamily(
     routes=(*api.routes, *pages.routes),
     navigation=(NavigationEntry("/templates", "E-mail templates", "templates"),),
     cleanup=(connect_database, run_renderer),
+    checks=(check_database, check_mail_server),
 )

@@ -1,6 +1,6 @@
 """The sync of marketplaces."""
 
-from arqlight_service.families.database import connect_database
+from arqlight_service.families.database import check_database, connect_database
 from arqlight_service.families.sync import api, pages
 from arqlight_service.family import NavigationEntry, ServiceFamily
 
@@ -9,4 +9,5 @@ FAMILY = ServiceFamily(
     routes=(*api.routes, *pages.routes),
     navigation=(NavigationEntry("/sync", "Sync", "sync"),),
     cleanup=(connect_database,),
+    checks=(check_database,),
 )

@@ -1,6 +1,6 @@
 """Webhooks: endpoints, deliveries and events."""
 
-from arqlight_service.families.database import connect_database
+from arqlight_service.families.database import check_database, connect_database
 from arqlight_service.families.webhooks import api, pages
 from arqlight_service.family import NavigationEntry, ServiceFamily
 
@@ -9,4 +9,5 @@ FAMILY = ServiceFamily(
     routes=(*api.routes, *pages.routes),
     navigation=(NavigationEntry("/webhooks", "Webhooks", "webhooks"),),
     cleanup=(connect_database,),
+    checks=(check_database,),
 )
