@@ -18,6 +18,8 @@ from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
 from arqlight.settings import Settings, split_names
 from arqlight_service import api, pages
+from arqlight_service.api.compression import compress
+from arqlight_service.api.cross_origin import answer_options, name_origin
 from arqlight_service.api.problems import answer_problems
 from arqlight_service.app_keys import (
     CONNECTIONS,
@@ -53,7 +55,9 @@ WEB = _HERE / "web" if (_HERE / "web").is_dir() else _HERE.parents[1] / "web"
 
 def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
     """The whole service over the connections that are set, or over those given."""
-    app = web.Application(middlewares=[answer_problems, guard], client_max_size=settings.max_body_bytes)
+    app = web.Application(
+        middlewares=[compress, answer_problems, answer_options, guard], client_max_size=settings.max_body_bytes
+    )
     mask_also(split_names(settings.mask))
     check_settings(settings)
     check_alerts(settings)
@@ -80,6 +84,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.cleanup_ctx.extend([connect, keep_log, keep_watch, run_operations, run_feeds, keep_up, keep_alerts])
     app.on_shutdown.append(feed_routes.say_goodbye)
     app.on_response_prepare.append(set_security_headers)
+    app.on_response_prepare.append(name_origin)
     app.add_routes(health.routes)
     app.add_routes(metrics.routes)
     app.add_routes(sign_in.routes)

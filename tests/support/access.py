@@ -18,7 +18,7 @@ Client = TestClient[Any, Any]
 @contextlib.asynccontextmanager
 async def guarded(settings: Settings, **changes: Any) -> AsyncIterator[Client]:
     """A client of a service with sign-in; it keeps cookies as a browser does."""
-    app = create_app(settings.changed(auth="users", **changes))
+    app = create_app(settings.changed(**{"auth": "users", **changes}))
     async with TestClient(TestServer(app), cookie_jar=CookieJar(unsafe=True)) as client:
         yield client
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from arqlight.addresses import OBSERVED, REDIS_SCHEMES, check_address, parse_connections
 from arqlight.alert_rules import parse_rules
@@ -42,6 +43,13 @@ def check_networks(text: str) -> None:
     """Networks with commas between them. Raises ValueError."""
     for name in split_names(text):
         ipaddress.ip_network(name)
+
+
+def _check_origins(text: str) -> None:
+    for origin in split_names(text):
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+            raise ValueError(f"{origin!r} is no origin; write https://app.example.org, without a path")
 
 
 def _check_secret_key(key: Secret) -> None:
@@ -119,6 +127,9 @@ class Settings:
         "proxy, oidc: those whom a proxy or an OpenID Connect provider signed in, and tokens.",
     )
     allowed_hosts: str = option("", "Host names requests may be for, besides public_url's: jobs.internal.")
+    cors_origins: str = option(
+        "", "Sites whose scripts may call the API with a token: https://app.example.org.", check=_check_origins
+    )
     trusted_proxies: str = option(
         "", "Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.", check=check_networks
     )

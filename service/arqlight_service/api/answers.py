@@ -8,6 +8,7 @@ from aiohttp import web
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
 from arqlight.tasks import Task
+from arqlight_service.api.accept import wants_page
 from arqlight_service.api.problems import is_form
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 
@@ -21,7 +22,7 @@ def suffix(connection: str | None) -> str:
 
 def done(request: web.Request, body: Any, page: str, status: int = 200) -> web.Response:
     """`body` as JSON; to a form that a browser sent by itself, a redirect to `page`."""
-    if is_form(request) and "text/html" in request.headers.get("Accept", ""):
+    if is_form(request) and wants_page(request):
         raise web.HTTPSeeOther(page)
     return web.json_response(body, status=status)
 

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
+from arqlight_service.api.idempotency import answer_once
 from arqlight_service.api.requests import check_query, parse_input, validate
 from arqlight_service.auth.roles import Role, needs
 
@@ -63,6 +64,9 @@ def call(
     def mark(handler: Handler) -> CallHandler:
         @functools.wraps(handler)
         async def run(request: web.Request) -> web.StreamResponse:
+            return await answer_once(request, functools.partial(_answer, request))
+
+        async def _answer(request: web.Request) -> web.StreamResponse:
             taken: list[BaseModel] = []
             given = check_query(request, stated.query, stated.by_connection)
             if stated.query is not None:

@@ -26,6 +26,7 @@ from arqlight.errors import (
     SettingsError,
     Unusable,
 )
+from arqlight_service.api.accept import wants_page
 
 logger = logging.getLogger("arqlight.service")
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -110,7 +111,7 @@ def _say(request: web.Request, error: web.HTTPException) -> str:
 def _answer(request: web.Request, problem: Problem) -> web.Response:
     title = HTTPStatus(problem.status).phrase
     is_page = is_form(request) or not request.path.startswith("/api/")
-    if "text/html" in request.headers.get("Accept", "") and is_page:
+    if is_page and wants_page(request):
         page = {"title": title, "status": problem.status, "detail": problem.detail}
         response = aiohttp_jinja2.render_template("problem.html", request, page, status=problem.status)
         response.headers.update(problem.headers)

@@ -12,6 +12,8 @@ from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import SettingsError
 from arqlight.journal.tracing import request_span
 from arqlight.settings import Settings, split_names
+from arqlight_service.api.accept import wants_page
+from arqlight_service.api.cross_origin import allowed_origin
 from arqlight_service.api.problems import Handler, Problem, is_form
 from arqlight_service.api.requests import CSRF_FIELD, read_form
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS, home_of
@@ -58,6 +60,8 @@ def refuse_open_service(settings: Settings) -> None:
             "ARQLIGHT_AUTH=users and make one with `arqlight user add`, or ARQLIGHT_AUTH=proxy behind a proxy that "
             "signs people in, or bind to 127.0.0.1"
         )
+    if settings.auth == "none" and settings.cors_origins:
+        raise SettingsError("ARQLIGHT_CORS_ORIGINS needs ARQLIGHT_AUTH: scripts of other sites show a token")
     Grants(settings.roles)
     if settings.auth == "proxy" and not (settings.trusted_proxies and settings.roles):
         raise SettingsError(
@@ -96,7 +100,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     _check_host(request, access, need)
     is_upgrade = request.headers.get("Upgrade", "").lower() == "websocket"
     changes = request.method not in SAFE_METHODS
-    if (changes or is_upgrade) and not _is_same_origin(request):
+    if (changes or is_upgrade) and not (_is_same_origin(request) or _is_trusted_origin(request, access)):
         raise Problem(403, "this request comes from a page of another site; only the service's own pages may ask this")
     if need.role is not Role.PUBLIC:
         identity = await access.identify(request, by_proxy=by_proxy)
@@ -178,10 +182,15 @@ def _is_same_origin(request: web.Request) -> bool:
     return origin is None or urlsplit(origin).netloc == request.host
 
 
+def _is_trusted_origin(request: web.Request, access: Access) -> bool:
+    """A script of a site that the settings name, with a token: no browser adds that by itself."""
+    return not access.is_open and bearer_of(request) is not None and allowed_origin(request) is not None
+
+
 def _ask_to_sign_in(request: web.Request, access: Access) -> web.Response:
     """People are led to the sign-in page and back; programmes are told what to show."""
     is_page = request.method == "GET" and not request.path.startswith("/api/")
-    if access.has_sign_in and is_page and "text/html" in request.headers.get("Accept", ""):
+    if access.has_sign_in and is_page and wants_page(request):
         raise web.HTTPSeeOther(f"/sign-in?next={quote(request.raw_path, safe='')}")
     how = "sign in, or send a token: " if access.has_sign_in else "send a token: "
     raise Problem(

@@ -1,18 +1,25 @@
-"""`/metrics`, in the text format of Prometheus: what each connection holds and counted, and what this process carries.
+"""`/metrics`, in the text format of Prometheus, or OpenMetrics for those who accept it.
 
-Counters are kept on the server beside the jobs, so they survive restarts, and every replica tells the same: take the
-maximum over replicas, not the sum.
+What each connection holds and counted, and what this process carries. Counters are kept on the server beside the jobs,
+so they survive restarts, and every replica tells the same: take the maximum over replicas, not the sum.
 """
 
 import asyncio
+import platform
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from aiohttp import web
 from arq.utils import timestamp_ms
 from prometheus_client import CollectorRegistry, ProcessCollector
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.exposition import choose_encoder
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
@@ -21,6 +28,7 @@ from arqlight.errors import ArqlightError
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.counters import Totals
+from arqlight.version import __version__
 from arqlight_service.app_keys import CONNECTIONS, REACHABILITY
 from arqlight_service.auth.open_feeds import WATCH
 from arqlight_service.auth.roles import METRICS, Role, needs
@@ -37,9 +45,9 @@ async def metrics(request: web.Request) -> web.Response:
     read = await asyncio.gather(*(_read(request.app, connection) for connection in request.app[CONNECTIONS]))
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
-    registry.register(_Collected([*_of_connections(read), *_of_feed(request.app)]))
-    body = await asyncio.to_thread(generate_latest, registry)
-    return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+    registry.register(_Collected([*_of_connections(read), *_of_feed(request.app), _build_info()]))
+    encode, kind = choose_encoder(request.headers.get("Accept", ""))
+    return web.Response(body=await asyncio.to_thread(encode, registry), headers={"Content-Type": kind})
 
 
 class _Collected:
@@ -88,6 +96,15 @@ def _of_connections(read: Iterable[Figures]) -> Iterator[Metric]:
     failed = GaugeMetricFamily("arqlight_failed_jobs", "Jobs in the failed list.", labels=where)
     workers = GaugeMetricFamily("arqlight_workers", "Live workers.", labels=where)
     ended = CounterMetricFamily("arqlight_jobs_ended", "Jobs that ended, by how.", labels=[*lane, "state"])
+    counted = {
+        "enqueued": CounterMetricFamily(
+            "arqlight_jobs_enqueued",
+            "Jobs that were enqueued through arqlight; plain arq clients count none.",
+            labels=lane,
+        ),
+        "retried": CounterMetricFamily("arqlight_jobs_retried", "Failed jobs that a person put back.", labels=lane),
+        "cancelled": CounterMetricFamily("arqlight_jobs_cancelled", "Jobs that were cancelled.", labels=lane),
+    }
     failures = CounterMetricFamily("arqlight_failures", "Jobs that failed for good.", labels=["connection", "task"])
     waited = HistogramMetricFamily("arqlight_wait_seconds", "From when a job was due to its claim.", labels=lane)
     ran = HistogramMetricFamily("arqlight_run_seconds", "From its claim to its end.", labels=lane)
@@ -112,6 +129,8 @@ def _of_connections(read: Iterable[Figures]) -> Iterator[Metric]:
             of = [name, queue_name(key)]
             ended.add_metric([*of, "succeeded"], counts.succeeded)
             ended.add_metric([*of, "failed"], counts.failed)
+            for what, metric in counted.items():
+                metric.add_metric(of, getattr(counts, what))
             waited.add_metric(of, *_histogram(counts.waited, counts.waited_ms))
             ran.add_metric(of, *_histogram(counts.ran, counts.ran_ms))
         for task, number in totals.failures.items():
@@ -119,7 +138,14 @@ def _of_connections(read: Iterable[Figures]) -> Iterator[Metric]:
         if each.memory:
             used.add_metric([name], each.memory.used_bytes)
             limit.add_metric([name], each.memory.limit_bytes)
+    yield from counted.values()
     yield from (up, jobs, oldest, paused, serving, failed, workers, ended, failures, waited, ran, used, limit)
+
+
+def _build_info() -> Metric:
+    """What runs: always 1, with the versions as labels."""
+    labels = {"version": __version__, "python": platform.python_version()}
+    return InfoMetricFamily("arqlight_build", "The version of arqlight that answers.", value=labels)
 
 
 def _histogram(buckets: dict[int, int], total_ms: int) -> tuple[list[tuple[str, float]], float]:

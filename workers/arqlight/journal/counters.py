@@ -33,17 +33,18 @@ class Counts:
 
     succeeded: int = 0
     failed: int = 0
+    enqueued: int = 0
+    retried: int = 0
+    cancelled: int = 0
     waited: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     ran: dict[int, int] = field(default_factory=lambda: defaultdict(int))
     waited_ms: int = 0
     ran_ms: int = 0
 
     def add(self, name: str, number: int) -> None:
-        """Count one field of a hash in: `succeeded`, `failed`, `ms_…`, `waited<bucket>` or `ran<bucket>`."""
-        if name == "succeeded":
-            self.succeeded += number
-        elif name == "failed":
-            self.failed += number
+        """Count one field of a hash in: `succeeded`, `enqueued`, …, `ms_…`, `waited<bucket>` or `ran<bucket>`."""
+        if name in ("succeeded", "failed", "enqueued", "retried", "cancelled"):
+            setattr(self, name, getattr(self, name) + number)
         elif name == "ms_waited":
             self.waited_ms += number
         elif name == "ms_ran":

@@ -55,6 +55,7 @@ KEYS: dict[str, str] = {
     "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
     # ours: who may come in
     "users": "arqlight:users",  # hash: name -> JSON, with the password's hash
+    "answers": "arqlight:answers:",  # string for each: what was answered under an Idempotency-Key, for a day
     "tokens": "arqlight:tokens",  # hash: id -> JSON of an API token, with its hash
     "session": "arqlight:session:",  # string for each, under the cookie's hash: whose it is
     "signing_in": "arqlight:signing-in:",  # string for each sign-in that is under way at a provider

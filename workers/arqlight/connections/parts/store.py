@@ -27,6 +27,11 @@ class Store(Protocol):
         ...
 
     @property
+    def answers(self) -> ExpiringTexts:
+        """What was answered under an Idempotency-Key."""
+        ...
+
+    @property
     def sign_ins(self) -> ExpiringTexts:
         """Sign-ins that are under way at an OpenID Connect provider, by their state."""
         ...

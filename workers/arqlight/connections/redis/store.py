@@ -16,6 +16,7 @@ class RedisStore:
         self.users = RedisRecords(redis, KEYS["users"])
         self.tokens = RedisRecords(redis, KEYS["tokens"])
         self.sessions = RedisExpiringTexts(redis, KEYS["session"])
+        self.answers = RedisExpiringTexts(redis, KEYS["answers"])
         self.sign_ins = RedisExpiringTexts(redis, KEYS["signing_in"])
         self.sign_in_attempts = RedisWindowCounters(redis, KEYS["tries_to_sign_in"])
         self.operations = RedisExpiringTexts(redis, KEYS["operation"])

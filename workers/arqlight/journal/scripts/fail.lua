@@ -27,7 +27,7 @@ call('HSET', KEY.group_about .. fingerprint, 'task', task, 'error', err, 'messag
 tally('failed ' .. record.queue)
 tally('ran' .. bucket(now - token_ms(record.token)) .. ' ' .. record.queue)
 tally('ms_ran ' .. record.queue, now - token_ms(record.token))
-if call('HLEN', KEY.totals) < 5000 then call('HINCRBY', KEY.totals, 'failures ' .. task, 1) end
+count_ever('failures ' .. task, 1)
 flush_counts()
 emit(id, 'failed', record.queue, task, attempt, 'worker', worker, 'error', err, 'message', message,
   'fingerprint', fingerprint)

@@ -67,6 +67,11 @@ local function flush_counts()
   end
 end
 
+-- What is counted since ever only, for Prometheus.
+local function count_ever(field, number)
+  if call('HLEN', KEY.totals) < 5000 then call('HINCRBY', KEY.totals, field, number) end
+end
+
 -- The failed list is grouped by what made jobs fail.
 local function ungroup(id)
   local fingerprint = call('HGET', KEY.job .. id, 'fingerprint')

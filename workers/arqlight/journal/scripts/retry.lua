@@ -18,6 +18,7 @@ put_due(record[1], id)
 call('HSET', KEY.job .. id, 'state', 'queued', 'attempts', 0, 'lost', 0)
 call('HDEL', KEY.job .. id, 'started_at', 'finished_at', 'worker')
 remember(id, ARGV[3])
+count_ever('retried ' .. record[1], 1)
 emit(id, 'queued', record[1], record[2], 0, 'reason', 'retried')
 ring(record[1], 1)
 return 'queued'
