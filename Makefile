@@ -56,7 +56,7 @@ audit: .venv/.ready ## known vulnerabilities of what we depend on; ARQLIGHT_AUDI
 	@$(BIN)/python -m tests.support.audit
 
 sbom: .venv/.ready ## what is in a release, as CycloneDX: sbom.json
-	@$(BIN)/uv export --quiet --locked --no-dev --format cyclonedx1.5 --output-file sbom.json
+	@$(BIN)/uv export --quiet --locked --no-dev --all-extras --format cyclonedx1.5 --output-file sbom.json
 
 format: .venv/.ready
 	$(BIN)/ruff check --fix .

@@ -129,7 +129,7 @@ def test_the_bill_of_materials_names_every_package_of_a_release(tmp_path: Path) 
     import json
 
     path = tmp_path / "sbom.json"
-    _run(str(BIN / "uv"), "export", "--quiet", "--locked", "--no-dev", "--format", "cyclonedx1.5", "--project", str(ROOT),
+    _run(str(BIN / "uv"), "export", "--quiet", "--locked", "--no-dev", "--all-extras", "--format", "cyclonedx1.5", "--project", str(ROOT),
          "--output-file", str(path))  # fmt: skip
     bill = json.loads(path.read_text())
     named = {component["name"] for component in bill["components"]}
