@@ -66,6 +66,7 @@ def lowest() -> list[tuple[str, bool | None]]:
     """The unit tests with the lowest version that pyproject.toml allows of each package."""
     python = environment("lowest", sys.executable)
     bounds = FOLDER / "lowest.txt"
+    bounds.unlink(missing_ok=True)  # uv would keep the versions of the last time
     _uv(
         "pip",
         "compile",
