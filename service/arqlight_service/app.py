@@ -12,7 +12,7 @@ from aiohttp import web
 
 from arqlight.connections.named import Connections, open_connections
 from arqlight.errors import SettingsError
-from arqlight.family import check_settings
+from arqlight.family import check_settings, installed
 from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
@@ -62,6 +62,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     check_settings(settings)
     check_alerts(settings)
     app[SETTINGS] = settings
+    installed()
     app[FAMILIES] = families = service_families()
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[KEY_RING] = KeyRing(settings)
@@ -103,11 +104,22 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
 
 def add_family(app: web.Application, family: ServiceFamily) -> None:
     """Its routes, and what it needs while the application runs. Raises SettingsError for a route that is taken."""
+    taken = _addresses(app.router)
+    apart = web.UrlDispatcher()
     try:
-        app.add_routes(family.routes)
+        apart.add_routes(family.routes)
     except (RuntimeError, ValueError) as error:
-        raise SettingsError(f"family {family.name!r}: a route of it is taken or none: {error}") from error
+        raise SettingsError(f"family {family.name!r}: a route of it is none: {error}") from error
+    # aiohttp takes a second route at an address, and never comes to it.
+    if twice := sorted(taken & _addresses(apart)):
+        raise SettingsError(f"family {family.name!r}: a route of it is taken: {' '.join(twice[0])}")
+    app.add_routes(family.routes)
     app.cleanup_ctx.extend(each for each in family.cleanup if each not in app.cleanup_ctx)
+
+
+def _addresses(router: web.UrlDispatcher) -> set[tuple[str, str]]:
+    """Method and path of each route."""
+    return {(route.method, route.resource.canonical) for route in router.routes() if route.resource is not None}
 
 
 async def connect(app: web.Application) -> AsyncIterator[None]:

@@ -11,7 +11,7 @@ from aiohttp import WSMsgType, WSServerHandshakeError
 from arq.connections import ArqRedis
 
 from arqlight.connections.named import Connections
-from arqlight.errors import InvalidInput
+from arqlight.errors import InvalidInput, SettingsError
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from arqlight_service.auth.access import ACCESS
@@ -64,7 +64,7 @@ def test_a_route_that_states_no_role_stops_the_start(settings: Settings, monkeyp
         return web.Response()
 
     monkeypatch.setattr(health, "routes", [web.get("/forgotten", forgotten)])
-    with pytest.raises(RuntimeError, match="/forgotten states no role"):
+    with pytest.raises(SettingsError, match="/forgotten states no role"):
         create_app(settings, Connections([]))
 
 

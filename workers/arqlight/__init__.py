@@ -6,6 +6,8 @@ Nothing is imported before it is asked for (PEP 562), so `import arqlight` costs
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from arqlight.checked_fields import Secret as Secret
+    from arqlight.checked_fields import option as option
     from arqlight.client import Client as Client
     from arqlight.errors import ArqlightError as ArqlightError
     from arqlight.errors import JobExists as JobExists
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from arqlight.worker.worker_settings import create_worker as create_worker
 
 _WHERE = {
+    "Secret": "checked_fields",
+    "option": "checked_fields",
     "Client": "client",
     "ArqlightError": "errors",
     "JobExists": "errors",

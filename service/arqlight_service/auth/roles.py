@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from aiohttp import web
 
+from arqlight.errors import SettingsError
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 _MARK = "__need__"
 
@@ -67,9 +69,9 @@ def need_of(route: web.AbstractRoute) -> Need | None:
 
 
 def check_routes(app: web.Application) -> None:
-    """Raise RuntimeError for a route that does not say what it needs."""
+    """Raise SettingsError for a route that does not say what it needs."""
     for route in app.router.routes():
         if need_of(route) is None:
-            raise RuntimeError(
+            raise SettingsError(
                 f"{route.method} {route.resource and route.resource.canonical} states no role: @needs(…)"
             )

@@ -21,8 +21,9 @@ def server(exit_with_parent: bool) -> None:
     """The service: page, API and feed."""
     settings = load_settings()
     refuse_open_service(settings)
+    app = create_app(settings)
     if exit_with_parent:
         watch_parent()
     log_to_stderr(settings)
     switch_on(settings, "arqlight-service")
-    asyncio.run(serve(create_app(settings), settings, announce=click.echo))
+    asyncio.run(serve(app, settings, announce=click.echo))

@@ -20,6 +20,7 @@ from arqlight.family import check_settings, installed
 from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings, load_settings
 from arqlight_service.auth.middleware import refuse_open_service
 from arqlight_service.cli.settings_options import settings_options
+from arqlight_service.family import service_families
 
 STOP_TIMEOUT_S = 20.0
 
@@ -33,6 +34,8 @@ def up(worker_settings: str | None, demo: bool) -> None:
     settings = load_settings()
     check_settings(settings)
     refuse_open_service(settings)
+    installed()  # a family that cannot work is said before anything is started
+    service_families()
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
+from arqlight.errors import SettingsError
 from arqlight.version import __version__
 from arqlight_service.api.call import Call, call_of
 from arqlight_service.api.shapes.answer import Problem
@@ -68,7 +69,7 @@ async def openapi(request: web.Request) -> web.Response:
 
 
 def describe(app: web.Application) -> dict[str, Any]:
-    """The document of an application's routes. Raises RuntimeError for one of the API that states nothing."""
+    """The document of an application's routes. Raises SettingsError for one of the API that states nothing."""
     found = list(_calls(app))
     shapes: dict[Any, Any] = {"problem": Problem}
     for route in found:
@@ -121,7 +122,7 @@ def _calls(app: web.Application) -> Iterator[_Route]:
             continue
         stated, need = call_of(route.handler), need_of(route)
         if stated is None:
-            raise RuntimeError(f"{route.method} {pattern} does not state what it takes and answers: @call(…)")
+            raise SettingsError(f"{route.method} {pattern} does not state what it takes and answers: @call(…)")
         path, parameters = _path(pattern)
         role = need.role.shown if need else ""
         yield _Route(route.method, path, parameters, route.handler, role, stated)
