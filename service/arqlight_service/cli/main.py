@@ -36,7 +36,15 @@ class LazyGroup(click.Group):
         """One of them; None for what is none."""
         if name not in COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"arqlight_service.{COMMANDS[name][0]}"), name)
+        module = COMMANDS[name][0]
+        try:
+            command: click.Command = getattr(import_module(f"arqlight_service.{module}"), name)
+        except ModuleNotFoundError as error:
+            from arqlight.extras import MissingExtra, extra_of
+
+            if (extra := extra_of(error)) is None:
+                raise
+            raise MissingExtra(f"`arqlight {name}`", "families" if module.startswith("families") else extra) from error
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -34,6 +34,8 @@ def up(worker_settings: str | None, demo: bool) -> None:
     settings = load_settings()
     check_settings(settings)
     refuse_open_service(settings)
+    if demo and find_spec("aiosmtpd") is None:
+        raise MissingExtra("the demo", "demo")
     installed()  # a family that cannot work is said before anything is started
     service_families()
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))

@@ -10,6 +10,7 @@ from arqlight.connections.observed import ObservedConnection
 from arqlight.connections.parts import Part
 from arqlight.connections.redis import RedisConnection
 from arqlight.errors import NotFound, NotSupported
+from arqlight.extras import needed_for
 from arqlight.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,20 +75,21 @@ def open_connection(name: str, address: str, settings: Settings) -> Connection:
     if address.startswith(OBSERVED):
         return ObservedConnection(name, address.removeprefix(OBSERVED))
     if is_database(address):
-        from arqlight.connections.database import DatabaseConnection
-
-        return DatabaseConnection(name, address, settings)
+        return _open_database(name, address, settings)
     return RedisConnection(name, address, settings)
 
 
 def open_databases(settings: Settings) -> list["DatabaseConnection"]:
     """Those of the connections that are PostgreSQL."""
     addresses = [(name, at) for name, at in settings.connection_addresses().items() if is_database(at)]
-    if not addresses:
-        return []
-    from arqlight.connections.database import DatabaseConnection
+    return [_open_database(name, address, settings) for name, address in addresses]
 
-    return [DatabaseConnection(name, address, settings) for name, address in addresses]
+
+def _open_database(name: str, address: str, settings: Settings) -> "DatabaseConnection":
+    with needed_for(f"connection {name!r}, a PostgreSQL,"):
+        from arqlight.connections.database import DatabaseConnection
+
+    return DatabaseConnection(name, address, settings)
 
 
 def _are(names: list[str]) -> str:
