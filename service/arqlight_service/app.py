@@ -83,7 +83,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
         context_processors=[pages.about_connections, pages.about_identity, pages.about_navigation],
     )
     app.cleanup_ctx.extend([connect, keep_log, keep_watch, run_operations, run_feeds, keep_up, keep_alerts])
-    app.on_shutdown.append(feed_routes.say_goodbye)
+    app.on_shutdown.append(feed_routes.close_feeds)
     app.on_response_prepare.append(set_security_headers)
     app.on_response_prepare.append(name_origin)
     app.add_routes(health.routes)

@@ -8,14 +8,14 @@ from collections.abc import Callable
 from aiohttp import web
 
 from arqlight.settings import Settings
-from arqlight_service.slow_clients import Gate
+from arqlight_service.slow_clients import SlowClientGuard
 
 SHUTDOWN_S = 5.0
 KEEPALIVE_S = 75.0
 LINGERING_S = 2.0  # for the rest of a body that was refused
 
 
-class GatedSite(web.BaseSite):
+class GuardedSite(web.BaseSite):
     """A TCP site whose connections pass the gate."""
 
     def __init__(self, runner: web.BaseRunner, host: str, port: int, most_per_address: int) -> None:
@@ -40,7 +40,7 @@ class GatedSite(web.BaseSite):
             raise RuntimeError("the runner was not set up")
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: Gate(server, self._waiting, self._most), self._host, self._port, backlog=1024
+            lambda: SlowClientGuard(server, self._waiting, self._most), self._host, self._port, backlog=1024
         )
 
 
@@ -54,7 +54,7 @@ async def serve(app: web.Application, settings: Settings, announce: Callable[[st
     )
     await runner.setup()
     try:
-        site = GatedSite(runner, settings.host, settings.port, settings.sockets_per_address)
+        site = GuardedSite(runner, settings.host, settings.port, settings.sockets_per_address)
         await site.start()
         announce(f"arqlight is at {site.name}")
         await stopping.wait()

@@ -14,7 +14,7 @@ MOST_HEADER_BYTES = 64 * 1024
 _END = b"\r\n\r\n"
 
 
-class Gate(asyncio.Protocol):
+class SlowClientGuard(asyncio.Protocol):
     """Holds a connection until the headers of its first request are there; aiohttp has it from then on."""
 
     def __init__(self, server: web.Server, waiting: Counter[str], most: int) -> None:

@@ -10,7 +10,7 @@ from arqlight.client import Client
 from arqlight.connections.named import open_connections
 from arqlight.jobs.failure import describe_failure
 from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Ending, Journal, NewJob
 from arqlight.settings import load_settings
 from arqlight_service.feed.feed import Feed
@@ -64,7 +64,7 @@ async def _claims(servers: Servers, many: int) -> tuple[list[float], list[float]
     settings = load_settings(redis_url=servers.redis_url)
     redis = Redis.from_url(servers.redis_url)
     await redis.flushall()
-    line = Line(redis)
+    line = DedicatedConnection(redis)
     journal = Journal(redis, settings, line)
 
     async def run(count: int) -> None:
@@ -94,7 +94,7 @@ async def _claims(servers: Servers, many: int) -> tuple[list[float], list[float]
 
 async def _fail(settings: Any, count: int) -> None:
     redis = Redis.from_url(settings.redis_url)
-    line = Line(redis)
+    line = DedicatedConnection(redis)
     journal = Journal(redis, settings, line)
     try:
         raise ValueError("one that was meant to")

@@ -219,7 +219,7 @@ async def test_a_dead_worker_says_so(
     await expect(page.locator(".worker")).to_have_count(2)
     await expect(page.locator(".worker", has_text="long")).to_contain_text("since")
     process.kill()
-    await expect(page.locator(".worker.dead")).to_contain_text("it went without a goodbye", timeout=25_000)
+    await expect(page.locator(".worker.dead")).to_contain_text("it stopped without notice", timeout=25_000)
     await expect(page.locator(".worker.dead .lane")).to_have_text("sync")
 
 

@@ -81,7 +81,7 @@ async def test_an_operator_retries_and_deletes_with_and_without_scripts(
     await plain.get_by_role("button", name="Sign in").click()
     row = plain.locator("tr[data-id=broken]")
     await row.locator("summary", has_text="Delete").click()
-    await row.get_by_role("button", name="Delete for good").click()
+    await row.get_by_role("button", name="Delete permanently").click()
     await plain.wait_for_load_state()
     assert await pool.zcard("arqlight:failed") == 0
 

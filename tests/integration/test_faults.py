@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 from arq.jobs import JobStatus
 from redis.exceptions import ConnectionError
 
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.reader import Reader
 from arqlight.worker.worker import BUSY_AFTER_S
@@ -27,17 +27,17 @@ async def test_jobs_of_a_claim_whose_answer_is_lost_go_back_uncounted(
     pool: ArqRedis, journal: Journal, start_worker: StartWorker, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     worker = await start_worker([ok])
-    call = Line.call
+    call = DedicatedConnection.call
     lost: list[int] = []
 
-    async def lose_one(line: Line, *command: Any) -> Any:
+    async def lose_one(line: DedicatedConnection, *command: Any) -> Any:
         answer = await call(line, *command)
         if not lost and line is worker._lines[0] and isinstance(answer, list) and len(answer) > 2:
             lost.append((len(answer) - 2) // 7)
             raise ConnectionError("cut off")
         return answer
 
-    monkeypatch.setattr(Line, "call", lose_one)
+    monkeypatch.setattr(DedicatedConnection, "call", lose_one)
     ids = await journal.enqueue([NewJob("ok", QUEUE) for _ in range(8)])
     await eventually(lambda: _is(pool, "arqlight:succeeded", 8))
     assert lost
@@ -98,14 +98,14 @@ async def test_a_stop_in_the_middle_of_a_full_speed_drain_loses_nothing_and_leav
 async def test_a_server_that_answers_slowly_makes_the_worker_slow_and_not_wrong(
     pool: ArqRedis, journal: Journal, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    call = Line.call
+    call = DedicatedConnection.call
 
-    async def slowly(line: Line, *command: Any) -> Any:
+    async def slowly(line: DedicatedConnection, *command: Any) -> Any:
         answer = await call(line, *command)
         await asyncio.sleep(0.05)
         return answer
 
-    monkeypatch.setattr(Line, "call", slowly)
+    monkeypatch.setattr(DedicatedConnection, "call", slowly)
     ran: list[str] = []
 
     async def note(ctx: dict[str, Any]) -> None:

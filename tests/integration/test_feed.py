@@ -152,7 +152,7 @@ async def test_a_consumer_cut_off_50_times_during_2000_jobs_ends_with_exactly_th
         if budget:
             break
         cuts += 1
-        # Cut without a goodbye.
+        # Cut without notice.
         assert socket._response.connection
         socket._response.connection.transport.abort()  # type: ignore[union-attr]
     await working

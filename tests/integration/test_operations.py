@@ -22,15 +22,15 @@ QUEUE = "arq:queue"
 
 
 class Flaky:
-    """Fails by two causes until it is mended; counts what ran."""
+    """Fails by two causes until it is fixed; counts what ran."""
 
     def __init__(self) -> None:
-        self.mended = False
+        self.fixed = False
         self.ran: dict[str, int] = {}
 
     async def charge(self, ctx: dict[str, Any]) -> None:
         self.ran[ctx["job_id"]] = self.ran.get(ctx["job_id"], 0) + 1
-        if not self.mended:
+        if not self.fixed:
             self._declined()
 
     async def ship(self, ctx: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ async def test_of_4000_failures_of_two_causes_one_group_runs_again_each_once_whi
         return number
 
     arriving = asyncio.create_task(more())
-    flaky.mended = True
+    flaky.fixed = True
     answer = await client.post("/api/v1/operations", json={"kind": "retry", "fingerprint": charges["fingerprint"]})
     assert answer.status == 202, await answer.text()
     operation = await _ended(client, await answer.json())
@@ -129,7 +129,7 @@ async def test_an_operation_whose_service_died_is_taken_up_where_it_was(
 ) -> None:
     await journal.enqueue([NewJob("charge", QUEUE, id=f"c{n}") for n in range(500)])
     await eventually(lambda: _failed(pool, 500), within_s=30)
-    flaky.mended = True
+    flaky.fixed = True
     connections = open_connections(settings)
     dying, retries = Operations(connections), connections.first.journal
     retried = 0

@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from arqlight.jobs.queues import queue_key
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.reader import Reader
-from arqlight.worker.queue_order import parse_lanes
+from arqlight.worker.queue_order import parse_queue_order
 from tests.conftest import StartWorker
 from tests.support.waiting import eventually
 
@@ -21,7 +21,7 @@ HIGH, LOW = queue_key("high"), queue_key("low")
 
 async def test_weights_share_the_slots_so_that_no_lane_starves(journal: Journal) -> None:
     await journal.enqueue([NewJob("t", queue) for queue in (HIGH, LOW) for _ in range(400)])
-    lanes = parse_lanes(["high=3", "low=1"])
+    lanes = parse_queue_order(["high=3", "low=1"])
     taken: Counter[str] = Counter()
     for slots in [40] * 5 + [1] * 200:
         queues, shares = lanes.turns(slots)
@@ -34,7 +34,7 @@ async def test_weights_share_the_slots_so_that_no_lane_starves(journal: Journal)
 
 async def test_slots_that_a_lane_does_not_need_go_to_the_others(journal: Journal) -> None:
     await journal.enqueue([NewJob("t", LOW) for _ in range(30)])
-    queues, shares = parse_lanes(["high=9", "low=1"]).turns(20)
+    queues, shares = parse_queue_order(["high=9", "low=1"]).turns(20)
     claims, more = await journal.claim("w", queues, 20, 60_000, False, shares)
     assert len(claims) == 20
     assert more

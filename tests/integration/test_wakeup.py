@@ -24,12 +24,12 @@ async def ok(ctx: dict[str, Any]) -> None:
 
 
 async def _idle(pool: ArqRedis, workers: list[Worker]) -> None:
-    """Every worker is blocked on its bells, and one of them is the doorman, who has done with the job before."""
+    """Every worker is blocked on its bells, and one of them is the stager, who has done with the job before."""
 
     async def all_wait() -> bool:
-        doormen = [worker._heartbeat.doorman for worker in workers if worker._heartbeat and worker._heartbeat.doorman]
+        stagers = [worker._heartbeat.stager for worker in workers if worker._heartbeat and worker._heartbeat.stager]
         blocked = [client for client in await pool.client_list() if client["cmd"] == "blpop"]
-        return len(blocked) == len(workers) and len(doormen) == 1 and doormen[0].is_waiting
+        return len(blocked) == len(workers) and len(stagers) == 1 and stagers[0].is_waiting
 
     await eventually(all_wait)
 
@@ -63,7 +63,7 @@ async def test_one_job_wakes_one_of_several_idle_workers(
         await eventually(partial(_succeeded, pool, number))
         await _idle(pool, workers)
     woken = sum(len(each) for each in claims)
-    # The doorman may look just as our own job is taken; it never wakes all of them.
+    # The stager may look just as our own job is taken; it never wakes all of them.
     assert 10 <= woken <= 12
 
 

@@ -54,7 +54,7 @@ class Consumer:
                 await asyncio.sleep(0.05)
 
     def cut(self) -> None:
-        """Without a goodbye."""
+        """Without notice."""
         if self._socket is not None and (transport := self._socket.get_extra_info("socket")) is not None:
             connection = self._socket._response.connection
             if connection is not None and connection.transport is not None:

@@ -6,13 +6,13 @@ import pytest
 
 from arqlight.errors import SettingsError
 from arqlight.jobs.queues import queue_key
-from arqlight.worker.queue_order import Lanes, parse_lanes, parse_limits
+from arqlight.worker.queue_order import QueueOrder, parse_limits, parse_queue_order
 
 HIGH, LOW = queue_key("high"), queue_key("low")
 
 
 def test_lanes_without_weights_are_strict() -> None:
-    assert parse_lanes(["high", "default"]).turns(7) == (("arq:queue:high", "arq:queue"), [7, 7])
+    assert parse_queue_order(["high", "default"]).turns(7) == (("arq:queue:high", "arq:queue"), [7, 7])
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_lanes_without_weights_are_strict() -> None:
 )
 def test_wrong_lanes_are_refused_with_the_reason(lanes: Any, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
-        parse_lanes(lanes)
+        parse_queue_order(lanes)
 
 
 @pytest.mark.parametrize("limits", [["emails"], ["emails=0"], ["emails=x"], {"emails": -1}])
@@ -39,4 +39,4 @@ def test_wrong_limits_are_refused_with_the_reason(limits: Any) -> None:
 
 
 def test_lanes_may_be_a_mapping_of_weights() -> None:
-    assert parse_lanes({"high": 3, "low": 1}) == Lanes((HIGH, LOW), (3, 1))
+    assert parse_queue_order({"high": 3, "low": 1}) == QueueOrder((HIGH, LOW), (3, 1))

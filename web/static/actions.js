@@ -31,7 +31,7 @@ async function act(form) {
   try {
     const answer = await fetch(address, { method: retry ? "POST" : "DELETE", headers: csrf() });
     if (!answer.ok && answer.status !== 404) throw new Error((await answer.json()).detail);
-    say(answer.status === 404 ? "It left the failed list before." : retry ? "Back in its queue." : "Deleted for good.");
+    say(answer.status === 404 ? "It left the failed list before." : retry ? "Back in its queue." : "Deleted permanently.");
     row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry, connection: row.dataset.connection } }));
   } catch (error) {
     say(`${retry ? "Not retried" : "Not deleted"}: ${error.message}`);

@@ -23,7 +23,7 @@ from arqlight.connections.named import open_connections
 from arqlight.connections.redis import RedisConnection
 from arqlight.errors import InvalidInput
 from arqlight.jobs.queues import queue_key, queue_name
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings, load_settings
 from arqlight.tasks import Task
@@ -40,7 +40,7 @@ class Client:
         self._settings = settings or load_settings()
         self.connections = open_connections(self._settings)
         self._journals: dict[str, Journal] = {}
-        self._lines: list[Line] = []
+        self._lines: list[DedicatedConnection] = []
 
     async def enqueue(
         self,
@@ -125,7 +125,7 @@ class Client:
     def _journal_of(self, connection: RedisConnection) -> Journal:
         """The journal over a line of its own, which is quicker than the pool."""
         if connection.name not in self._journals:
-            line = Line(connection.redis)
+            line = DedicatedConnection(connection.redis)
             self._lines.append(line)
             self._journals[connection.name] = Journal(connection.redis, self._settings, line)
         return self._journals[connection.name]

@@ -10,7 +10,7 @@ class ArqlightError(Exception):
 
 
 class PermanentFailure(ArqlightError):
-    """Raised by a task whose failure another attempt would not mend: it is not tried again."""
+    """Raised by a task whose failure another attempt would not fix: it is not tried again."""
 
 
 class SettingsError(ArqlightError):

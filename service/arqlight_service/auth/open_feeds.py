@@ -83,7 +83,7 @@ class Watch:
             if not good[identity] and place in self._feeds:
                 del self._feeds[place]
                 self.dropped["not allowed any more"] += 1
-                # Not waited for: a consumer may leave the goodbye unanswered, and others are not to stay for that.
+                # Not waited for: a consumer may not answer the closing frame, and the others must not stay open for it.
                 closing = asyncio.ensure_future(close())
                 self._closing.add(closing)
                 closing.add_done_callback(self._closing.discard)

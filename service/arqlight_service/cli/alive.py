@@ -26,6 +26,6 @@ async def _alive(host: str) -> bool:
     try:
         return any(worker["host"] == host for worker in await connection.reader.workers())
     except SERVER_ERRORS:
-        return True  # the server is away, which restarting this worker would not mend
+        return True  # the server is away, which restarting this worker would not fix
     finally:
         await connection.close()

@@ -18,7 +18,7 @@ class Mailbox:
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
-        """Refuse two kinds of address: one for good, one for now."""
+        """Refuse two kinds of address: one permanently, one for now."""
         if address.startswith("former."):
             return f"550 5.1.1 <{address}>: no such mailbox here"
         if address.startswith("full.") and _dice.random() < 0.7:

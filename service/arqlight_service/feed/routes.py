@@ -184,7 +184,7 @@ async def _over_events(request: web.Request) -> web.StreamResponse:
     return response
 
 
-async def say_goodbye(app: web.Application) -> None:
+async def close_feeds(app: web.Application) -> None:
     """Close every feed as the service stops, so that consumers reconnect at once, elsewhere or later."""
     sockets, streams = app[SOCKETS], app[STREAMS]
     for socket in list(sockets):

@@ -105,7 +105,7 @@ def _of_connections(read: Iterable[Figures]) -> Iterator[Metric]:
         "retried": CounterMetricFamily("arqlight_jobs_retried", "Failed jobs that a person put back.", labels=lane),
         "cancelled": CounterMetricFamily("arqlight_jobs_cancelled", "Jobs that were cancelled.", labels=lane),
     }
-    failures = CounterMetricFamily("arqlight_failures", "Jobs that failed for good.", labels=["connection", "task"])
+    failures = CounterMetricFamily("arqlight_failures", "Jobs that failed permanently.", labels=["connection", "task"])
     waited = HistogramMetricFamily("arqlight_wait_seconds", "From when a job was due to its claim.", labels=lane)
     ran = HistogramMetricFamily("arqlight_run_seconds", "From its claim to its end.", labels=lane)
     used = GaugeMetricFamily("arqlight_server_memory_bytes", "Memory of the Redis or Valkey server.", labels=where)

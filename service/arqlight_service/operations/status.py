@@ -4,7 +4,7 @@ from typing import Any, Literal, TypedDict
 
 
 class Standing(TypedDict):
-    """`command` is what a person types to mend it, when there is such a thing."""
+    """`command` is what a person types to fix it, when there is such a thing."""
 
     level: Literal["calm", "busy", "trouble"]
     text: str

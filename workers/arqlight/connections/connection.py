@@ -95,7 +95,7 @@ class Reads(Protocol):
         ...
 
     async def dead_workers(self) -> list[dict[str, Any]]:
-        """The workers that went without a goodbye within the hour."""
+        """The workers that stopped without notice within the hour."""
         ...
 
     async def rates(self) -> dict[str, dict[str, Any]]:
@@ -118,7 +118,7 @@ class Transitions(Protocol):
         ...
 
     async def delete(self, job_id: str, until_ms: int | None = None) -> None:
-        """Remove a failed job for good. Raises JobNotFound."""
+        """Remove a failed job permanently. Raises JobNotFound."""
         ...
 
     async def cancel(self, job_id: str, queue: str, task: str, created_ms: int | None = None) -> bool:

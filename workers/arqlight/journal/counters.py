@@ -124,7 +124,7 @@ async def read_rates(redis: Redis, minutes: int = RATE_MINUTES) -> dict[str, dic
 
 @dataclass(slots=True)
 class Totals:
-    """What was counted since ever: by queue (its key), and jobs that failed for good by task."""
+    """What was counted since ever: by queue (its key), and jobs that failed permanently by task."""
 
     by_queue: dict[str, Counts] = field(default_factory=lambda: defaultdict(Counts))
     failures: dict[str, int] = field(default_factory=dict)

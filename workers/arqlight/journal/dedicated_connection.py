@@ -28,7 +28,7 @@ def _told(error: ResponseError) -> RedisError:
     return TakesNoWrites(str(error)) if str(error).startswith(_FOR_NOW) else error
 
 
-class Line:
+class DedicatedConnection:
     """Connected at the first call; after an error the next call connects anew. Errors are redis-py's own."""
 
     def __init__(self, redis: Redis) -> None:

@@ -20,7 +20,7 @@ from arqlight.jobs.display import to_moment
 from arqlight.jobs.job import Failure
 from arqlight.jobs.serialization import serializer_named
 from arqlight.journal import tracing
-from arqlight.journal.dedicated_connection import Command, Line
+from arqlight.journal.dedicated_connection import Command, DedicatedConnection
 from arqlight.journal.keys import KEYS
 from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
@@ -79,7 +79,7 @@ class Ending:
 class Journal:
     """The transitions of the jobs on one server; sent over `line` if there is one, else over the pool."""
 
-    def __init__(self, redis: Redis, settings: Settings, line: Line | None = None) -> None:
+    def __init__(self, redis: Redis, settings: Settings, line: DedicatedConnection | None = None) -> None:
         self.redis = redis
         self.settings = settings
         self.scripts = Scripts(redis, settings, line)
@@ -228,7 +228,7 @@ class Journal:
             raise JobNotRetryable(f"a newer job with id {job_id!r} waits or runs already; nothing to retry")
 
     async def delete(self, job_id: str, until_ms: int | None = None) -> None:
-        """Remove a failed job for good; with `until_ms`, only when it failed no later than that.
+        """Remove a failed job permanently; with `until_ms`, only when it failed no later than that.
 
         Raises JobNotFound when it is not in the failed list.
         """

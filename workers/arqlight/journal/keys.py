@@ -37,10 +37,10 @@ KEYS: dict[str, str] = {
     # ours: workers
     "workers": "arqlight:workers",  # sorted set: worker -> end of its lease, ms
     "worker": "arqlight:worker:",  # hash: what a worker says of itself
-    "left": "arqlight:left:",  # string: a worker that said goodbye
+    "left": "arqlight:left:",  # string: a worker that left in order
     "claimed": "arqlight:claimed:",  # set of the jobs a worker holds
-    "doorman": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
-    "dead": "arqlight:dead",  # sorted set: worker that went without a goodbye -> when that was found, ms
+    "stager": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
+    "dead": "arqlight:dead",  # sorted set: worker that stopped without notice -> when that was found, ms
     "paused": "arqlight:paused",  # set of queues that nothing is claimed from
     "overrides": "arqlight:overrides",  # hash: "queue:<key>" or "task:<name>" -> JSON of what was set on the page
     "overridden": "arqlight:overridden",  # pub/sub channel: the overrides changed

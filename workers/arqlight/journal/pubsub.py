@@ -7,7 +7,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 
 logger = logging.getLogger("arqlight.notices")
 PAUSE_S = 1.0
@@ -39,7 +39,7 @@ async def hear(redis: Redis, channel: str, tell: Callable[[bytes], None]) -> Non
     After each connect it is called with b"": anything may have been missed.
     """
     while True:
-        line = Line(redis)
+        line = DedicatedConnection(redis)
         try:
             async for message in line.messages(channel):
                 tell(message)

@@ -214,7 +214,7 @@ class Reader:
         return await read_workers(self.redis)
 
     async def dead_workers(self) -> list[dict[str, Any]]:
-        """The workers that went without a goodbye within the hour."""
+        """The workers that stopped without notice within the hour."""
         return await read_dead_workers(self.redis)
 
     async def groups(self, first: int = 0, limit: int = 50) -> tuple[list[dict[str, Any]], int]:

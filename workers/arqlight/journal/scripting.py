@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
 from redis.exceptions import NoScriptError
 
-from arqlight.journal.dedicated_connection import Command, Line
+from arqlight.journal.dedicated_connection import Command, DedicatedConnection
 from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
 
@@ -41,7 +41,7 @@ class Scripts:
     :param line: where they are sent; without one, each takes a connection out of the pool.
     """
 
-    def __init__(self, redis: Redis, settings: Settings, line: Line | None = None) -> None:
+    def __init__(self, redis: Redis, settings: Settings, line: DedicatedConnection | None = None) -> None:
         verbs = (path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prologue")
         self._line = line
         self._scripts: dict[str, AsyncScript] = {

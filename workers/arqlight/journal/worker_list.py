@@ -1,4 +1,4 @@
-"""The workers: who lives, what each runs now and since when, and who went without a goodbye."""
+"""The workers: who lives, what each runs now and since when, and who stopped without notice."""
 
 import json
 from typing import Any

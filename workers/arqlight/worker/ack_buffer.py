@@ -14,7 +14,7 @@ LARGEST_GROUP = 500
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 
-class Commits:
+class AckBuffer:
     """A job counts as finished when its group is committed; a server that is away is waited for.
 
     The worker claims nothing new while more than a group waits here, so that group and its slots are the bound.

@@ -15,10 +15,10 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
-from arqlight.worker.stager import Doorman, Offer
+from arqlight.worker.stager import Offer, Stager
 
 logger = logging.getLogger("arqlight.liveness")
 LEASE_MS = 10_000
@@ -36,7 +36,7 @@ def memory_bytes() -> int:
 class Heartbeat:
     """Renews a worker's lease every `BEAT_S` seconds on a connection and an event loop of its own.
 
-    When the beat wins the doorman's post, the thread keeps the door as well; `offer` and `poll_s` are for it.
+    When the beat wins the post of the stager, the thread stages jobs as well; `offer` and `poll_s` are for it.
     """
 
     def __init__(
@@ -54,8 +54,8 @@ class Heartbeat:
         self._settings = settings
         self._offer = offer
         self._poll_s = poll_s
-        self._door: asyncio.Task[None] | None = None
-        self.doorman: Doorman | None = None
+        self._staging: asyncio.Task[None] | None = None
+        self.stager: Stager | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="arqlight-heartbeat", daemon=True)
 
@@ -74,30 +74,30 @@ class Heartbeat:
     async def _beat(self) -> None:
         redis: Redis | None = None
         scripts: Scripts | None = None
-        line: Line | None = None
+        line: DedicatedConnection | None = None
         while not self._stopping.is_set():
             try:
                 redis = redis or await self._connect()
-                line = line or Line(redis)
+                line = line or DedicatedConnection(redis)
                 scripts = scripts or Scripts(redis, self._settings, line)
                 fields = [part for pair in self._record().items() for part in pair]
                 is_doorman = await scripts.run("heartbeat", self._worker, LEASE_MS, *fields)
-                await self._keep_the_door(redis, scripts, is_doorman == 1)
+                await self._keep_staging(redis, scripts, is_doorman == 1)
             except (RedisError, OSError) as error:
                 logger.warning("heartbeat of %s not sent: %s", self._worker, error)
             await asyncio.to_thread(self._stopping.wait, BEAT_S)
         if redis and scripts and line:
-            await self._keep_the_door(redis, scripts, False)
+            await self._keep_staging(redis, scripts, False)
             await line.close()
             await redis.aclose()
 
-    async def _keep_the_door(self, redis: Redis, scripts: Scripts, is_doorman: bool) -> None:
-        if self._door and (self._door.done() or not is_doorman):
-            self._door.cancel()
-            [ended] = await asyncio.gather(self._door, return_exceptions=True)
+    async def _keep_staging(self, redis: Redis, scripts: Scripts, is_doorman: bool) -> None:
+        if self._staging and (self._staging.done() or not is_doorman):
+            self._staging.cancel()
+            [ended] = await asyncio.gather(self._staging, return_exceptions=True)
             if isinstance(ended, Exception):
-                logger.error("the doorman stopped", exc_info=ended)
-            self._door = self.doorman = None
-        if is_doorman and self._door is None:
-            self.doorman = Doorman(redis, scripts, self._offer, self._poll_s)
-            self._door = asyncio.create_task(self.doorman.keep_the_door())
+                logger.error("the stager stopped", exc_info=ended)
+            self._staging = self.stager = None
+        if is_doorman and self._staging is None:
+            self.stager = Stager(redis, scripts, self._offer, self._poll_s)
+            self._staging = asyncio.create_task(self.stager.keep_staging())

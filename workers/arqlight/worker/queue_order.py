@@ -9,7 +9,7 @@ from arqlight.jobs.queues import queue_key
 
 
 @dataclass(frozen=True, slots=True)
-class Lanes:
+class QueueOrder:
     """The queues a worker takes from, by key.
 
     Without `weights` the first queue goes first, always. With them each queue with work gets its part of the slots over
@@ -33,7 +33,7 @@ class Lanes:
         return [self.keys[i] for i in order], [slots * self.weights[i] // total for i in order]
 
 
-def parse_lanes(lanes: Sequence[str] | Mapping[str, int]) -> Lanes:
+def parse_queue_order(lanes: Sequence[str] | Mapping[str, int]) -> QueueOrder:
     """Lane names in order (`["high", "default"]`), or with weights (`["high=3", "default=1"]`, `{"high": 3}`).
 
     Raises SettingsError for a weight that is no whole number from 1 to 1000, a lane named twice, or weights for some
@@ -48,11 +48,11 @@ def parse_lanes(lanes: Sequence[str] | Mapping[str, int]) -> Lanes:
         raise SettingsError(f"queues {', '.join(name for name, _ in named)}: a lane is named twice; name each once")
     weighted = [weight for _, weight in named if weight]
     if not weighted:
-        return Lanes(keys)
+        return QueueOrder(keys)
     if len(weighted) < len(named):
         bare = next(name for name, weight in named if not weight)
         raise SettingsError(f"queue {bare!r} has no weight while others have one; give all one, or none")
-    return Lanes(keys, tuple(_positive(name, weight, "weight", 1000) for name, weight in named))
+    return QueueOrder(keys, tuple(_positive(name, weight, "weight", 1000) for name, weight in named))
 
 
 def parse_limits(limits: Sequence[str] | Mapping[str, int]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The doorman: one of all workers rings for the jobs that nobody rings for.
+"""The stager: one of all workers rings for the jobs that nobody rings for.
 
 Plain arq clients leave no token on a bell, and a scheduled job becomes due by itself. If every worker listened for
 those, every new job would wake every worker; so one does, and its ringing wakes one: its own, when that is idle. It
@@ -16,17 +16,17 @@ from redis.exceptions import RedisError
 from arqlight.journal.pubsub import PAUSE_S, growing_sets, hear
 from arqlight.journal.scripting import Scripts
 
-logger = logging.getLogger("arqlight.doorman")
+logger = logging.getLogger("arqlight.stager")
 OWN_PREFIX = b"arqlight:"
-# How long the doorman's own worker may take to look for a job that it was offered, before the others are rung for.
+# How long the stager's own worker may take to look for a job that it was offered, before the others are rung for.
 LONGEST_HEAD_START_S = 0.1
 Offer = Callable[[Callable[[], None]], bool]
 
 
-class Doorman:
+class Stager:
     """Rings when a queue grew or a scheduled job is due.
 
-    :param offer: wakes the doorman's own worker if that is idle, and says whether it did; called in this thread. The
+    :param offer: wakes the stager's own worker if that is idle, and says whether it did; called in this thread. The
         worker calls what it is given when it has looked.
     :param poll_s: how often to look where the server sends no notifications, in seconds; None where it does.
     """
@@ -39,7 +39,7 @@ class Doorman:
         self._changed = asyncio.Event()
         self.is_waiting = False  # for a job to come: all that came before has been seen to
 
-    async def keep_the_door(self) -> None:
+    async def keep_staging(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             if self._poll_s is None:

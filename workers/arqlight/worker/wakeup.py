@@ -7,22 +7,22 @@ from collections.abc import Callable, Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.keys import KEYS
 
-logger = logging.getLogger("arqlight.doorbell")
+logger = logging.getLogger("arqlight.wakeup")
 PAUSE_S = 1.0
 BLOCK_S = 60
 
 
-class Doorbell:
+class Wakeup:
     """Waits for a token on the bells of a worker's queues, while the worker has room for a job.
 
     Calls `ring(queue key)` for each token; ("" after a reconnect: anything may have come).
     """
 
     def __init__(self, redis: Redis, queues: Sequence[str], ring: Callable[[str], None]) -> None:
-        self._line = Line(redis)
+        self._line = DedicatedConnection(redis)
         self._bells = [KEYS["bell"] + queue for queue in queues]
         self._ring = ring
         self._wanted = asyncio.Event()

@@ -28,7 +28,7 @@ from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.jobs.overrides import Overrides
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.serialization import write_json
-from arqlight.journal.dedicated_connection import Line
+from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Ending, Journal
 from arqlight.journal.keys import KEYS
 from arqlight.journal.overrides import read_overrides
@@ -41,11 +41,11 @@ from arqlight.runtime.schedules import fire_due
 from arqlight.settings import Settings, load_settings, split_names
 from arqlight.tasks import Task
 from arqlight.version import __version__
-from arqlight.worker.ack_buffer import Commits
+from arqlight.worker.ack_buffer import AckBuffer
 from arqlight.worker.attempt import Attempt
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
-from arqlight.worker.queue_order import Lanes
-from arqlight.worker.wakeup import Doorbell
+from arqlight.worker.queue_order import QueueOrder
+from arqlight.worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
     from arqlight.connections.database import DatabaseConnection
@@ -75,7 +75,7 @@ class Worker(arq.Worker):
         self,
         *args: Any,
         settings: Settings | None = None,
-        queues: Sequence[str] | Lanes = (),
+        queues: Sequence[str] | QueueOrder = (),
         limits: Mapping[str, int] | None = None,
         schedules: Sequence[PeriodicJob] = (),
         databases: Sequence["DatabaseConnection"] = (),
@@ -86,7 +86,7 @@ class Worker(arq.Worker):
             kwargs["redis_settings"] = arq_settings(settings.redis_url)
         super().__init__(*args, **kwargs)
         self.settings = settings
-        self.lanes = queues if isinstance(queues, Lanes) else Lanes(tuple(queues) or (self.queue_name,))
+        self.lanes = queues if isinstance(queues, QueueOrder) else QueueOrder(tuple(queues) or (self.queue_name,))
         self.queues = list(self.lanes.keys)
         self.limits = dict(limits or {})
         self.schedules = schedules
@@ -105,7 +105,7 @@ class Worker(arq.Worker):
         self._lost_an_answer = False
         self._looked: Callable[[], None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
-        self._lines: list[Line] = []
+        self._lines: list[DedicatedConnection] = []
         self._companions: list[asyncio.Task[None]] = []
         self._heartbeat: Heartbeat | None = None
         self._telling = contextlib.AsyncExitStack()
@@ -134,9 +134,9 @@ class Worker(arq.Worker):
         if self._pool is None:
             self._pool = await self._connect()
         # Two lines, so that a claim does not wait behind a commit, nor a commit behind a claim.
-        self._lines = [Line(self.pool), Line(self.pool), Line(self.pool)]
+        self._lines = [DedicatedConnection(self.pool), DedicatedConnection(self.pool), DedicatedConnection(self.pool)]
         self.journal = Journal(self.pool, self.settings, self._lines[0])
-        self.commits = Commits(Journal(self.pool, self.settings, self._lines[1]), self.id, self._wake.set)
+        self.ack_buffer = AckBuffer(Journal(self.pool, self.settings, self._lines[1]), self.id, self._wake.set)
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
@@ -156,9 +156,9 @@ class Worker(arq.Worker):
         await self.journal.announce_tasks(self.tasks_to_announce())
         await ensure_schedules(self.pool, self.schedules)
         notified = await allow_notifications(self.pool)
-        self._doorbell = Doorbell(self.pool, self.queues, self._ring)
+        self._wakeup = Wakeup(self.pool, self.queues, self._ring)
         self._companions = [
-            asyncio.create_task(self._doorbell.listen()),
+            asyncio.create_task(self._wakeup.listen()),
             asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._summon)),
             asyncio.create_task(hear(self.pool, KEYS["overridden"], self._overridden)),
             asyncio.create_task(self._look_around()),
@@ -221,11 +221,11 @@ class Worker(arq.Worker):
             if self._may_have_more:
                 self._wake.set()
             else:
-                self._doorbell.want()
+                self._wakeup.want()
 
     async def _give_back(self) -> None:
         """After a claim whose answer never came: the server may have given jobs that nobody here knows of."""
-        returned = await self.journal.give_back(self.id, {*self.tasks, *self.commits.unwritten()})
+        returned = await self.journal.give_back(self.id, {*self.tasks, *self.ack_buffer.unwritten()})
         self._lost_an_answer = False
         if returned:
             logger.warning("%d jobs went back: the answer to their claim was lost", returned)
@@ -246,7 +246,7 @@ class Worker(arq.Worker):
         self._send_off(self._follow_overrides())
 
     def _free_slots(self) -> int:
-        if not self.allow_pick_jobs or self.commits.is_behind:
+        if not self.allow_pick_jobs or self.ack_buffer.is_behind:
             return 0
         slots = self.max_jobs - len(self.tasks)
         if self.burst and self.max_burst_jobs >= 0:
@@ -287,10 +287,10 @@ class Worker(arq.Worker):
         self.progress.forget(attempt.claim.id)
         self.job_tasks.pop(attempt.claim.id, None)
         if self.after_job_end is None:
-            self.commits.submit(ending)
+            self.ack_buffer.submit(ending)
             return
         # A shutdown must not cut a commit in two: the group is flushed, whatever cancels this task.
-        await asyncio.shield(self.commits.submitted(ending))
+        await asyncio.shield(self.ack_buffer.submitted(ending))
         await attempt.hook(self.after_job_end, "after_job_end")
 
     def _settle(self, claim: Claim, done: asyncio.Task[None]) -> None:
@@ -298,7 +298,7 @@ class Worker(arq.Worker):
         self.job_tasks.pop(claim.id, None)
         if done.cancelled():
             # Cancelled before its first step: nothing ran, so it goes back uncounted. A later ending changes nothing.
-            self.commits.submit(Ending(claim, "", claim.attempt, "rescheduled", counts=False))
+            self.ack_buffer.submit(Ending(claim, "", claim.attempt, "rescheduled", counts=False))
         elif error := done.exception():
             logger.error("job %s could not be settled; it is run again when this worker ends", claim.id, exc_info=error)
         if self._may_have_more:
@@ -342,7 +342,7 @@ class Worker(arq.Worker):
         await asyncio.gather(
             *self.tasks.values(), *(runner.drained() for runner in self._runners), return_exceptions=True
         )
-        await self.commits.drain()
+        await self.ack_buffer.drain()
         return True
 
     async def _look_around(self) -> None:
@@ -375,7 +375,7 @@ class Worker(arq.Worker):
             companion.cancel()
         await asyncio.gather(*self._companions, *self._errands, return_exceptions=True)
         if self._heartbeat:
-            await self.commits.drain()
+            await self.ack_buffer.drain()
             await self._heartbeat.stop()
             with contextlib.suppress(*SERVER_AWAY):  # then the lease runs out by itself
                 await self.journal.leave(self.id)

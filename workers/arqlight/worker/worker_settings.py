@@ -9,7 +9,7 @@ from arqlight.connections.named import open_databases
 from arqlight.connections.redis_client import arq_settings
 from arqlight.jobs.serialization import read_json, write_json
 from arqlight.settings import Settings
-from arqlight.worker.queue_order import parse_lanes, parse_limits
+from arqlight.worker.queue_order import parse_limits, parse_queue_order
 from arqlight.worker.worker import Worker
 
 
@@ -27,7 +27,7 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     if settings.serializer == "json":
         kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
     databases = open_databases(settings)
-    lanes = parse_lanes(queues or own.get("queues", ()))
+    lanes = parse_queue_order(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())
     ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases}
     return Worker(queues=lanes if lanes.keys else (), **ours, **{**kwargs, **overrides})

@@ -59,7 +59,7 @@ class DatabaseJournal:
             raise JobNotFound(job_id, "in the failed list")
 
     async def delete(self, job_id: str, until_ms: int | None = None) -> None:
-        """Remove a failed job for good. Raises JobNotFound."""
+        """Remove a failed job permanently. Raises JobNotFound."""
         if await self._pool.value("delete", await self._number(job_id), to_moment(until_ms)) is None:
             raise JobNotFound(job_id, "in the failed list")
 

@@ -189,7 +189,7 @@ class DatabaseReader:
         return [_worker(row, True) for row in await self._pool.rows("living_workers", MOST_RUNNING_SHOWN)]
 
     async def dead_workers(self) -> list[dict[str, Any]]:
-        """The workers that went without a goodbye within the hour."""
+        """The workers that stopped without notice within the hour."""
         return [_worker(row, False) for row in await self._pool.rows("dead_workers")]
 
     async def rates(self) -> dict[str, dict[str, Any]]:

@@ -19,11 +19,11 @@ LONGEST_KEY = 200
 
 
 class RecipientRefused(PermanentFailure):
-    """The server refused the address or the message for good (an SMTP reply of 5xx)."""
+    """The server refused the address or the message permanently (an SMTP reply of 5xx)."""
 
 
 class SignInRefused(Exception):
-    """The server does not take name or password: somebody has to mend that, and the mail is tried again meanwhile."""
+    """The server does not take name or password: somebody has to fix that, and the mail is tried again meanwhile."""
 
 
 class CodeExpired(PermanentFailure):

@@ -30,7 +30,7 @@ class SmtpPool:
         return reply
 
     async def close(self) -> None:
-        """Say goodbye on each connection."""
+        """Close each connection in order."""
         while self._idle:
             await _hang_up(self._idle.pop()[0])
 

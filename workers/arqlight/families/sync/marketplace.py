@@ -71,7 +71,7 @@ class Marketplace(Protocol):
     def pages(self, cursor: str | None) -> AsyncIterator[Page]:
         """The pages behind `cursor`, as an earlier run left it; None begins at the beginning.
 
-        Raises TokenMissing, TokenRefused, UnexpectedAnswer (for good); NotYet, MarketplaceTrouble (again later).
+        Raises TokenMissing, TokenRefused, UnexpectedAnswer (permanently); NotYet, MarketplaceTrouble (again later).
         """
         ...
 

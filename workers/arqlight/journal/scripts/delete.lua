@@ -1,4 +1,4 @@
--- Remove a failed job for good: its bytes, its failures, its result.
+-- Remove a failed job permanently: its bytes, its failures, its result.
 -- ARGV: id, and maybe: only when it failed no later than this, ms
 -- Returns 1, or 0 when it is not in the failed list.
 local id = ARGV[1]

@@ -29,7 +29,7 @@ for i = 1, #ARGV, 6 do
 end
 
 for queue, placed in pairs(scheduled) do
-  -- Its "zadd" notification tells the doorman to look when the first of them is due.
+  -- Its "zadd" notification tells the stager to look when the first of them is due.
   spread('ZADD', queue, placed)
   call('SADD', KEY.queues, queue)
   count_ever('enqueued ' .. queue, #placed / 2)

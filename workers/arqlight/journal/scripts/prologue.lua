@@ -38,7 +38,7 @@ local function ring(queue, jobs)
   for _ = 1, missing do call('RPUSH', KEY.bell .. queue, queue) end
 end
 
--- Put a due job into a queue. A score that is counted up sends no "zadd" notification: the doorman listens for those,
+-- Put a due job into a queue. A score that is counted up sends no "zadd" notification: the stager listens for those,
 -- to ring for plain arq clients, and this job has been rung for already.
 local function put_due(queue, id)
   call('ZREM', queue, id)

@@ -1,4 +1,4 @@
--- The doorman rings for due jobs that nobody rang for (of plain arq clients, or scheduled until now), and summons the
+-- The stager rings for due jobs that nobody rang for (of plain arq clients, or scheduled until now), and summons the
 -- workers of jobs that plain arq clients called off.
 -- Returns ms until the next scheduled job is due, or -1.
 local next_due = -1

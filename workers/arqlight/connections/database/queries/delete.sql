@@ -1,4 +1,4 @@
--- A failed job, its traces and its log go for good. $1: number, $2: only when it failed no later than this
+-- A failed job, its traces and its log are removed permanently. $1: number, $2: only when it failed no later than this
 WITH deleted AS (
     DELETE FROM arqlight_jobs.pgqueuer WHERE id = $1 AND status = 'failed' AND ($2::timestamptz IS NULL OR updated <= $2)
     RETURNING id, entrypoint, priority, dedupe_key
