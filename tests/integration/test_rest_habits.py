@@ -11,12 +11,13 @@ from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 
 from arqlight.errors import SettingsError
+from arqlight.families.database import Database
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings, load_settings
 from arqlight_service.api.call import Call, call_of
 from arqlight_service.app import create_app
 from arqlight_service.auth.middleware import refuse_open_service
-from tests.conftest import Client
+from tests.conftest import Client, with_database
 from tests.support.access import add_token, guarded
 
 JOB = {"task": "work", "args": [1]}
@@ -223,3 +224,30 @@ async def test_metrics_are_open_metrics_for_those_who_ask(client: Client, known:
     other = await client.get("/metrics", headers=asked)
     assert other.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert (await other.text()).endswith("# EOF\n")
+
+
+async def test_an_answer_with_a_secret_is_kept_nowhere(
+    settings: Settings, postgres: str, database: Database, pool: ArqRedis
+) -> None:
+    at = with_database(settings, postgres, webhook_allowed_networks="127.0.0.0/8")
+    async with TestClient(TestServer(create_app(at))) as client:
+        headers, endpoint = {"Idempotency-Key": "k"}, {"url": "http://127.0.0.1:9/hook"}
+        first = await client.post("/api/v1/webhooks", json=endpoint, headers=headers)
+        secret = (await first.json())["secret"]
+        again = await client.post("/api/v1/webhooks", json=endpoint, headers=headers)
+        assert (first.status, again.status) == (201, 409)
+        assert "shown once" in (await again.json())["detail"]
+        assert len((await (await client.get("/api/v1/webhooks")).json())["items"]) == 1
+    for key in await pool.keys("arqlight:answers:*"):
+        assert secret.encode() not in (await pool.get(key) or b"")
+
+
+async def test_what_is_answered_again_is_in_the_audit_list_once(
+    client: Client, journal: Journal, pool: ArqRedis
+) -> None:
+    await journal.enqueue([NewJob("work", "arq:queue", id="x")])
+    headers = {"Idempotency-Key": "k"}
+    for _ in range(2):
+        assert (await client.post("/api/v1/jobs/x/cancel", headers=headers)).status == 202
+    entries = (await (await client.get("/api/v1/audit")).json())["items"]
+    assert [entry["what"] for entry in entries] == ["cancel job x"]

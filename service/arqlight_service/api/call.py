@@ -32,6 +32,7 @@ class Call:
     :param query, body: what it takes; the handler gets them after the request, in this order.
     :param refuses: statuses of problems beside those that any call may have.
     :param by_connection: whether `?connection=` chooses where.
+    :param shown_once: whether its answer holds a secret, and is not kept for one who sends the request again.
     """
 
     tag: str
@@ -40,6 +41,7 @@ class Call:
     body: Any = None
     refuses: tuple[int, ...] = ()
     by_connection: bool = False
+    shown_once: bool = False
 
 
 def call(
@@ -52,6 +54,7 @@ def call(
     body: Any = None,
     refuses: tuple[int, ...] = (),
     by_connection: bool = False,
+    shown_once: bool = False,
     does: str = "",
 ) -> Callable[[Handler], CallHandler]:
     """State what a handler of the API is (see `Call`; `role`, `purpose` and `does` as in `roles.Need`).
@@ -59,12 +62,12 @@ def call(
     A query parameter that the call does not know is refused with 400, a body of another kind than JSON or a form with
     415, and one that does not fit with 422.
     """
-    stated = Call(tag, answers, query, body, refuses, by_connection)
+    stated = Call(tag, answers, query, body, refuses, by_connection, shown_once)
 
     def mark(handler: Handler) -> CallHandler:
         @functools.wraps(handler)
         async def run(request: web.Request) -> web.StreamResponse:
-            return await answer_once(request, functools.partial(_answer, request))
+            return await answer_once(request, functools.partial(_answer, request), keep=not shown_once)
 
         async def _answer(request: web.Request) -> web.StreamResponse:
             taken: list[BaseModel] = []

@@ -15,13 +15,19 @@ from arqlight_service.app_keys import CONNECTIONS
 from arqlight_service.auth.identity import actor
 
 HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
 LONGEST_KEY = 200
 KEPT_MS = 24 * 3600 * 1000
 UNDER_WAY_MS = 60_000
 
 
-async def answer_once(request: web.Request, answer: Callable[[], Awaitable[web.StreamResponse]]) -> web.StreamResponse:
-    """What `answer` gives, or what it gave before under the same key. Raises Problem 400, 409, 422."""
+async def answer_once(
+    request: web.Request, answer: Callable[[], Awaitable[web.StreamResponse]], *, keep: bool = True
+) -> web.StreamResponse:
+    """What `answer` gives, or what it gave before under the same key. Raises Problem 400, 409, 422.
+
+    :param keep: whether the answer may be kept; one that may not is refused the second time, and nothing is done again.
+    """
     key, home = request.headers.get(HEADER), request.app[CONNECTIONS].home
     if key is None or home is None or request.method != "POST":
         return await answer()
@@ -38,8 +44,13 @@ async def answer_once(request: web.Request, answer: Callable[[], Awaitable[web.S
         await kept.delete(name)
         raise
     if isinstance(response, web.Response) and response.status < 500:
-        told = {"body": body, "status": response.status, "text": response.text, "kind": response.content_type,
-                "location": response.headers.get("Location")}  # fmt: skip
+        told = {
+            "body": body,
+            "status": response.status,
+            "text": response.text if keep else None,
+            "kind": response.content_type,
+            "location": response.headers.get("Location"),
+        }
         await kept.set(name, json.dumps(told), KEPT_MS)
     else:
         await kept.delete(name)
@@ -54,7 +65,9 @@ def _again(raw: str | None, body: str) -> web.Response:
         raise Problem(
             409, f"a request with this {HEADER} is under way; send it again in a moment", headers={"Retry-After": "1"}
         )
-    headers = {"Idempotency-Replayed": "true"} | ({"Location": told["location"]} if told["location"] else {})
+    if told["text"] is None:
+        raise Problem(409, f"this {HEADER} was answered before, and what it answered is shown once only")
+    headers = {REPLAYED: "true"} | ({"Location": told["location"]} if told["location"] else {})
     return web.Response(status=told["status"], text=told["text"], content_type=told["kind"], headers=headers)
 
 

@@ -14,6 +14,7 @@ from arqlight.journal.tracing import request_span
 from arqlight.settings import Settings, split_names
 from arqlight_service.api.accept import wants_page
 from arqlight_service.api.cross_origin import allowed_origin
+from arqlight_service.api.idempotency import REPLAYED
 from arqlight_service.api.problems import Handler, Problem, is_form
 from arqlight_service.api.requests import CSRF_FIELD, read_form
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS, home_of
@@ -119,7 +120,7 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     except web.HTTPSeeOther:
         await _note(request, need)
         raise
-    if response.status < 400:
+    if response.status < 400 and REPLAYED not in response.headers:
         await _note(request, need)
     return response
 

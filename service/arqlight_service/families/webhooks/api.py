@@ -64,7 +64,12 @@ async def list_webhooks(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/webhooks")
 @call(
-    Role.ADMIN, tag="webhooks", answers={201: NewEndpointAnswer}, body=NewEndpoint, does="register a webhook endpoint"
+    Role.ADMIN,
+    tag="webhooks",
+    answers={201: NewEndpointAnswer},
+    shown_once=True,
+    body=NewEndpoint,
+    does="register a webhook endpoint",
 )
 async def register_webhook(request: web.Request, asked: NewEndpoint) -> web.Response:
     """Register an endpoint; its secret is shown this once."""
@@ -115,6 +120,7 @@ async def remove_webhook_by_form(request: web.Request) -> web.Response:
     Role.ADMIN,
     tag="webhooks",
     answers={200: RotatedSecret},
+    shown_once=True,
     body=Rotation,
     refuses=(404,),
     does="rotate the secret of webhook endpoint {id}",
