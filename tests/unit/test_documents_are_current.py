@@ -1,8 +1,11 @@
 """The documents say what is: settings as the code has them, sizes that can be read, links that lead somewhere."""
 
+import ast
 import re
 import subprocess
+from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 
@@ -44,6 +47,16 @@ def broken_links(document: Path) -> list[str]:
     return broken
 
 
+def unknown_names(code: str) -> list[str]:
+    """What a piece of Python imports from our packages that is not there. Raises SyntaxError for what is no Python."""
+    missing = []
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.partition(".")[0].startswith("arqlight"):
+            module = import_module(node.module)
+            missing += [f"{node.module}.{name.name}" for name in node.names if not hasattr(module, name.name)]
+    return missing
+
+
 def test_the_page_of_settings_is_what_the_code_says() -> None:
     assert settings_document.DOCUMENT.read_text() == settings_document.render(), (
         f"docs/settings.md is stale; renew it with: {settings_document.COMMAND}"
@@ -70,3 +83,14 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
         "`[f](gone.md)`\n```\n[g](gone.md)\n```\n"
     )
     assert broken_links(document) == ["gone.md", "there.md#gone"]
+
+
+def test_examples_are_python_and_import_what_is_there() -> None:
+    blocks = [
+        (each.name, dedent(code))
+        for each in tracked_documents()
+        for code in re.findall(r"^ *```python\n(.*?)^ *```$", each.read_text(), re.S | re.M)
+    ]
+    assert len(blocks) >= 7
+    assert [(name, unknown_names(code)) for name, code in blocks if unknown_names(code)] == []
+    assert unknown_names("from arqlight import Client, Gone") == ["arqlight.Gone"]
