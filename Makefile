@@ -62,7 +62,7 @@ format: .venv/.ready
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-programs: .venv/.ready # a Chromium and an nginx
+programs: .venv/.ready # a Chromium, an nginx, and what npm installs for the tests
 	@$(BIN)/python -m tests.support.programs
 
 .venv/.ready: pyproject.toml uv.lock

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 
 from tests.support.browser import find_chromium
+from tests.support.node_programs import NodeProgramsMissing, install_node_programs
 
 
 def find_nginx() -> str | None:
@@ -42,6 +43,11 @@ def main() -> int:
             )
             return 1
         sys.stdout.write(f"the tests use {path}\n")
+    try:
+        sys.stdout.write(f"the tests use {install_node_programs()}\n")
+    except NodeProgramsMissing as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
 
 
