@@ -70,7 +70,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app[ACCESS] = Access(settings, home.store if home else None, app[KEY_RING])
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
-    aiohttp_jinja2.setup(
+    environment = aiohttp_jinja2.setup(
         app,
         loader=jinja2.FileSystemLoader(
             [WEB / "templates", *(family.templates for family in families if family.templates is not None)]
@@ -80,8 +80,9 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
         trim_blocks=True,
         lstrip_blocks=True,
         filters=pages.FILTERS,
-        context_processors=[pages.about_connections, pages.about_identity, pages.about_navigation],
+        context_processors=[pages.about_connections, pages.about_identity],
     )
+    environment.globals["navigation"] = pages.navigation(families)
     app.cleanup_ctx.extend([connect, keep_log, keep_watch, run_operations, run_feeds, keep_up, keep_alerts])
     app.on_shutdown.append(feed_routes.close_feeds)
     app.on_response_prepare.append(set_security_headers)

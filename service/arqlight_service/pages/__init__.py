@@ -1,14 +1,15 @@
 """The pages: server-rendered first, so they read without JavaScript; `live.js` keeps them true."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from aiohttp import web
 from markupsafe import Markup
 
 from arqlight_service.api.requests import CSRF_FIELD
-from arqlight_service.app_keys import FAMILIES, REACHABILITY
+from arqlight_service.app_keys import REACHABILITY
 from arqlight_service.auth.identity import identity_of
-from arqlight_service.family import NavigationEntry
+from arqlight_service.family import NavigationEntry, ServiceFamily
 from arqlight_service.pages import (
     charts,
     dashboard,
@@ -59,10 +60,9 @@ _NAVIGATION = (
 _SETTINGS = NavigationEntry("/settings", "Settings", "settings")
 
 
-async def about_navigation(request: web.Request) -> dict[str, Any]:
+def navigation(families: Iterable[ServiceFamily]) -> list[NavigationEntry]:
     """The entries of the navigation."""
-    of_families = (entry for family in request.app[FAMILIES] for entry in family.navigation)
-    return {"navigation": [*_NAVIGATION, *of_families, _SETTINGS]}
+    return [*_NAVIGATION, *(entry for family in families for entry in family.navigation), _SETTINGS]
 
 
 _PAGES = (dashboard, jobs, failed, queues, workers, schedules, logs, charts, settings)
