@@ -80,3 +80,17 @@ def test_the_hooks_before_a_commit_use_the_programs_of_the_environment_and_downl
         assert hook["language"] == "system"
         assert hook["entry"].startswith(".venv/bin/")
         assert (BIN / hook["entry"].split()[0].removeprefix(".venv/bin/")).exists()
+
+
+def test_what_contributing_names_is_there() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    makefile = (ROOT / "Makefile").read_text()
+    paths = re.findall(r"(?<![\w/.])(?:tests|workers|service|web|\.ci)/[\w./-]+", text)
+    assert len(paths) > 15
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    targets = re.findall(r"`make ([\w ./-]+)`", text)
+    assert [
+        target
+        for target in " ".join(targets).split()
+        if not re.search(rf"^{re.escape(target)}:", makefile, re.MULTILINE)
+    ] == []
