@@ -23,6 +23,7 @@ from arqlight.checked_fields import Secret
 from arqlight.embedded.postgres import postgres_server
 from arqlight.families.database import Database
 from arqlight.families.metadata import metadata
+from arqlight.family import installed
 from arqlight.journal.journal import Journal
 from arqlight.journal.reader import Reader
 from arqlight.settings import Settings, load_settings
@@ -106,6 +107,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def database(settings: Settings, postgres: str) -> AsyncIterator[Database]:
     """The database of the task families, migrated and empty; `settings` name it from here on in `with_database`."""
+    installed()  # with the tables of each family
     database = Database(with_database(settings, postgres))
     async with database.begin() as connection:
         names = ", ".join(f"{table.schema}.{table.name}" for table in metadata.sorted_tables)

@@ -16,6 +16,7 @@ from arqlight.connections.postgres import database_url, migrate
 from arqlight.errors import DatabaseMissing, DatabaseUnreachable, SettingsError
 from arqlight.families.database import MIGRATIONS, Database
 from arqlight.families.metadata import SCHEMA
+from arqlight.family import installed
 from arqlight.key_ring import KeyRing
 from arqlight.settings import KEY_FILE, Settings, load_settings
 from tests.conftest import with_database
@@ -35,6 +36,7 @@ def empty(postgres: str) -> Any:
 
 
 def test_migrations_make_exactly_the_tables_that_the_code_knows(empty: Any) -> None:
+    installed()  # with the tables of each family
     migrate(empty, MIGRATIONS, SCHEMA)
     engine = create_engine(empty)
     with engine.connect() as connection:
