@@ -6,12 +6,12 @@ PORT ?= 8080
 ARQS ?= 0.26 0.27 0.28
 export PORT
 
-.PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz bench format programs clean
+.PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz bench settings-doc format programs clean
 
-help: ## what there is to make
+help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C; the page is at http://127.0.0.1:$(PORT)/
+up: .venv/.ready ## Valkey, the service and a worker, until Ctrl-C, at http://127.0.0.1:8080/; PORT=9000 for another port
 	@exec $(BIN)/arqlight up $(ARGS)
 
 demo: .venv/.ready ## the same, with mail and webhooks that come and go
@@ -43,22 +43,25 @@ storm: .venv/.ready ## faults under full load, with a table at the end; 5 minute
 fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 3 minutes
 	$(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py
 
-bench: .venv/.ready ## us beside the peers; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
+bench: .venv/.ready ## arqlight beside other job queues; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
 	@$(BIN)/uv sync --quiet --locked --inexact --group bench
 	$(BIN)/python -m tests.benchmarks $(if $(QUICK),--quick) $(PARTS)
 
-check: .venv/.ready audit ## style, types, and what we depend on
+check: .venv/.ready audit ## style, types, known vulnerabilities of the dependencies
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-audit: .venv/.ready ## known vulnerabilities of what we depend on; ARQLIGHT_AUDIT=strict fails when nobody can tell
+audit: .venv/.ready ## known vulnerabilities of the dependencies; ARQLIGHT_AUDIT=strict fails when the database cannot be asked
 	@$(BIN)/python -m tests.support.audit
 
 sbom: .venv/.ready ## what is in a release, as CycloneDX: sbom.json
 	@$(BIN)/uv export --quiet --locked --no-dev --all-extras --format cyclonedx1.5 --output-file sbom.json
 
-format: .venv/.ready
+settings-doc: .venv/.ready ## docs/settings.md, written anew from the code
+	@$(BIN)/python -m tests.support.settings_document
+
+format: .venv/.ready ## the code, as ruff would have it
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
@@ -72,5 +75,5 @@ programs: .venv/.ready # a Chromium, an nginx, and what npm installs for the tes
 	@$(BIN)/uv sync --quiet --locked --inexact
 	@touch $@
 
-clean:
+clean: ## the environment and the caches, removed
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

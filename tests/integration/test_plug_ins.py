@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,8 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 
 from arqlight.settings import Settings
@@ -64,6 +67,57 @@ async def test_a_family_of_ones_own_works_in_worker_service_and_navigation(
         document = await get("/api/v1/openapi.json")
         assert document["paths"]["/api/v1/customers"]["get"]["tags"] == ["customers"]
         assert "crm-greetings" in [each["name"] for each in (await get("/api/v1/schedules"))["items"]]
+
+
+async def test_the_package_that_the_documents_show_works_as_it_stands(
+    pool: ArqRedis, settings: Settings, spawn: Spawn, tmp_path: Path
+) -> None:
+    text = (ROOT / "docs" / "extending.md").read_text()
+    files = dict(re.findall(r"^`(invoices/[\w/.]+)`:\n\n```\w+\n(.*?)^```$", text, re.S | re.M))
+    points = re.search(r"```toml\n(.*?)^```$", text, re.S | re.M)
+    assert points
+    assert len(files) == 4
+    named = points[1][points[1].index("[project.entry-points") :]
+    entry_points = named.replace('[project.entry-points."', "[").replace('"]', "]").replace('"', "")
+    install(tmp_path, "invoices", files, entry_points)
+    sent: list[tuple[str, str | None]] = []
+
+    async def billing(request: web.Request) -> web.Response:
+        sent.append((request.path, request.headers.get("Authorization")))
+        return web.Response(status=404 if request.path == "/invoices/5/send" else 200)
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", billing)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        mine = _path(tmp_path) | {
+            "ARQLIGHT_INVOICE_URL": str(server.make_url("/")), "ARQLIGHT_INVOICE_TOKEN": "let-me-in",
+            "ARQLIGHT_DATA_DIR": str(tmp_path / "data"),
+        }  # fmt: skip
+        service = spawn("server", "--port", "0", **mine)
+        spawn("worker", "--queues", "default,invoices", **mine)
+        assert service.stdout
+        address = (await asyncio.to_thread(service.stdout.readline)).split()[-1]
+
+        async def job_of(number: int) -> str:
+            async with session.post(f"{address}/api/v1/invoices", json={"number": number}) as answer:
+                assert answer.status == 202
+                return str((await answer.json())["id"])
+
+        jobs = {"succeeded": await job_of(4), "failed": await job_of(5)}
+
+        async def have_ended() -> bool:
+            for state, job in jobs.items():
+                async with session.get(f"{address}/api/v1/jobs/{job}") as answer:
+                    if (await answer.json())["state"] != state:
+                        return False
+            return True
+
+        await eventually(have_ended, within_s=30)
+        assert set(sent) == {("/invoices/4/send", "Bearer let-me-in"), ("/invoices/5/send", "Bearer let-me-in")}
+        async with session.get(f"{address}/invoices") as answer:
+            assert 'action="/api/v1/invoices"' in await answer.text()
+        async with session.post(f"{address}/api/v1/invoices", json={"number": 0}) as answer:
+            assert answer.status == 422
 
 
 def test_its_settings_are_flags_and_are_checked_at_the_start(tmp_path: Path) -> None:

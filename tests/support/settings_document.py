@@ -1,4 +1,4 @@
-"""`docs/settings.md`: every setting, of the core and of the bundled families. `python -m tests.support.settings_document`."""
+"""`docs/settings.md`: every setting, of the core and of the bundled families. `make settings-doc`."""
 
 import dataclasses
 import typing
@@ -11,7 +11,7 @@ from arqlight.family import OURS, declared
 from arqlight.settings import PLATFORM_NAMES, PREFIX, Settings
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "settings.md"
-COMMAND = ".venv/bin/python -m tests.support.settings_document"
+COMMAND = "make settings-doc"
 HEAD = f"""\
 # Settings
 
