@@ -4,7 +4,7 @@
         await client.enqueue("send_invoice", 4711, _queue="emails")
         await client.enqueue_many(NewJob("resize", queue_key("bulk"), (path,)) for path in paths)
 
-What it enqueues on Redis is what a plain arq client would enqueue; it also rings the bell and writes the event, in one
+What it enqueues on Redis is what a plain arq client would enqueue; it also wakes a worker and writes the event, in one
 round trip. On a database it may be part of the caller's own transaction:
 
         async with pool.acquire() as connection, connection.transaction():
@@ -56,7 +56,7 @@ class Client:
         """Enqueue one job and return its id.
 
         :param task: its name, or the declared task itself, which knows its queue and connection.
-        :param _queue: a lane's name; `default` for a task that is named only.
+        :param _queue: the name of a queue; `default` for a task that is named only.
         :param _connection: where to, by name; else as the task or ARQLIGHT_ROUTES say, else the first one.
         :param _within: a connection of the caller's to the same database, with a transaction under way: the job comes
             with its commit, or not at all.
@@ -65,10 +65,10 @@ class Client:
         for `_within` on a connection that is no database.
         """
         name = task if isinstance(task, str) else task.name
-        lane = _queue or ("default" if isinstance(task, str) else queue_name(task.queue))
+        queue = _queue or ("default" if isinstance(task, str) else queue_name(task.queue))
         own = None if isinstance(task, str) else task.connection
-        connection = self.connections.find(_connection or self._settings.route(name, lane) or own)
-        job = NewJob(name, queue_key(lane), args, kwargs, _id, round(_delay_s * 1000))
+        connection = self.connections.find(_connection or self._settings.route(name, queue) or own)
+        job = NewJob(name, queue_key(queue), args, kwargs, _id, round(_delay_s * 1000))
         if _within is None:
             return (await self._journal(connection).enqueue([job]))[0]
         if connection.driver != "database":

@@ -209,10 +209,10 @@ class Settings:
                     f"ROUTES={self.routes!r}: {entry!r} is not name=connection with one of {', '.join(sorted(known))}"
                 )
 
-    def route(self, task: str, lane: str) -> str | None:
-        """The connection that is set for the jobs of a task, else of a lane; None where nothing is."""
+    def route(self, task: str, queue: str) -> str | None:
+        """The connection that is set for the jobs of a task, else of a queue; None where nothing is."""
         routes = dict(entry.split("=", 1) for entry in split_names(self.routes))
-        return routes.get(task) or routes.get(lane)
+        return routes.get(task) or routes.get(queue)
 
     def connection_addresses(self) -> dict[str, str]:
         """Every connection, name -> address; `default` comes first, or what is observed in its place."""

@@ -82,7 +82,7 @@ def task(
 ) -> Callable[[Callable[..., Awaitable[Any]]], Task]:
     """Declare a task. Any error is tried again after `backoff` until `tries` attempts are used up.
 
-    `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is a lane's name; `connection`
+    `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is the name of a queue; `connection`
     is where its jobs go to unless somebody says otherwise, and workers of either connection run them.
     """
 

@@ -19,7 +19,7 @@ from arqlight_service.cli.flags import to_environment
 @click.command()
 @click.argument("task")
 @click.argument("arguments", nargs=-1)
-@click.option("--queue", help="Lane. Default: the task's own.")
+@click.option("--queue", help="Name of the queue. Default: the task's own.")
 @click.option("--delay-s", type=click.FloatRange(min=0), default=0.0, help="Seconds until it may run.")
 @click.option("--id", "job_id", help="The job's id; one that is taken is refused.")
 @click.option("--connection", help="Where to, by name. Default: as ARQLIGHT_ROUTES says, else the first one.")

@@ -23,7 +23,7 @@ BUNDLED = "arqlight.bundled_worker.WorkerSettings"
 @settings_options
 @click.option(
     "--queues",
-    help="QueueOrder to take from, first ones first: high,default; or weights: high=6,default=3. Default: the class's.",
+    help="Queues to take from, first ones first: high,default; or weights: high=6,default=3. Default: the class's.",
 )
 @click.option("--burst", is_flag=True, help="Exit when the queues are empty.")
 @click.option("--processes", type=click.IntRange(1, 256), default=1, help="Worker processes; a dead one is replaced.")

@@ -22,7 +22,7 @@ from arqlight_service.feed.tick import Event as Event
 from arqlight_service.feed.tick import Tick as Tick
 from arqlight_service.operations.operations import Operations
 from arqlight_service.operations.reachability import Reachability
-from arqlight_service.operations.status import standing
+from arqlight_service.operations.status import status_of
 
 logger = logging.getLogger("arqlight.feed")
 # Half of it is what a transition waits on average. Ten a second would be enough for people.
@@ -186,7 +186,7 @@ class Feed:
         kind, _, name = topic.partition(":")
         if kind == "counts":
             stats = overview.stats()
-            return stats | {"standing": standing(stats)}
+            return stats | {"standing": status_of(stats)}
         if kind == "active":
             return [job.to_json() for job in overview.active]
         if kind == "failed":

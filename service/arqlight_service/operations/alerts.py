@@ -86,13 +86,13 @@ class Alerts:
                     yield Alert(rule, name, f"{waiting:,} jobs of connection {name!r} wait and no worker runs")
                 continue
             for queue in overview.queues:
-                lane = queue_name(queue.key)
-                where = f"queue {lane!r} of connection {name!r}"
+                label = queue_name(queue.key)
+                where = f"queue {label!r} of connection {name!r}"
                 if rule.measure == "depth" and queue.queued > rule.limit:
-                    yield Alert(rule, f"{name}/{lane}", f"{queue.queued:,} jobs wait in {where}")
+                    yield Alert(rule, f"{name}/{label}", f"{queue.queued:,} jobs wait in {where}")
                 if rule.measure == "oldest_s" and queue.oldest_ms and now - queue.oldest_ms > rule.limit * 1000:
                     age_s = (now - queue.oldest_ms) // 1000
-                    yield Alert(rule, f"{name}/{lane}", f"the oldest job of {where} has waited {age_s:,} s")
+                    yield Alert(rule, f"{name}/{label}", f"the oldest job of {where} has waited {age_s:,} s")
             if rule.measure == "failure_rate":
                 yield from _failing(rule, name, rates)
 
@@ -143,9 +143,9 @@ def _failing(rule: Rule, name: str, rates: dict[str, dict[str, Any]]) -> Iterato
     for key, rate in rates.items():
         ended = rate["succeeded"] + rate["failed"]
         if ended >= FEWEST_ENDED and rate["failed"] / ended > rule.limit:
-            lane = queue_name(key)
-            text = f"{rate['failed']:,} of {ended:,} jobs of queue {lane!r} of connection {name!r} failed in 5 minutes"
-            yield Alert(rule, f"{name}/{lane}", text)
+            label = queue_name(key)
+            text = f"{rate['failed']:,} of {ended:,} jobs of queue {label!r} of connection {name!r} failed in 5 minutes"
+            yield Alert(rule, f"{name}/{label}", text)
 
 
 def _mailer() -> Task:

@@ -69,14 +69,14 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
             trouble("no worker", f"connection {name!r}: {number:,} jobs wait and no worker runs: arqlight worker")
         )
     for queue in waiting:
-        lane = queue_name(queue.key)
-        where = f"queue {lane!r} of connection {name!r}"
+        label = queue_name(queue.key)
+        where = f"queue {label!r} of connection {name!r}"
         if queue.paused:
             found.append(trouble("paused", f"{where} is paused and {queue.queued:,} jobs wait there: resume it"))
         elif overview.workers and not queue.workers:
             found.append(
                 trouble("unserved", f"{where}: {queue.queued:,} jobs wait, and no worker takes from there: "
-                        f"arqlight worker --queues {lane}")
+                        f"arqlight worker --queues {label}")
             )  # fmt: skip
         elif overview.workers and queue.oldest_ms and now - queue.oldest_ms > OLD_S * 1000:
             age_min = (now - queue.oldest_ms) // 60_000

@@ -208,7 +208,7 @@ class Operations:
             return len(ids)
         if queue:
             overview = await self._connections.find(connection).reader.overview()
-            figures = next((lane for lane in overview.queues if lane.key == queue), None)
+            figures = next((each for each in overview.queues if each.key == queue), None)
             return figures.queued + figures.scheduled if figures else 0
         return await self._connections.find(connection).reader.count_failed(where)
 

@@ -1,30 +1,32 @@
-"""One line that says how things stand, and what to do about it."""
+"""The status line: what is wrong, or what runs, and the command that helps."""
 
 from typing import Any, Literal, TypedDict
 
 
-class Standing(TypedDict):
-    """`command` is what a person types to fix it, when there is such a thing."""
+class Status(TypedDict):
+    """`command` is what a person types to fix it, when there is one."""
 
     level: Literal["calm", "busy", "trouble"]
     text: str
     command: str | None
 
 
-def standing(stats: dict[str, Any]) -> Standing:
+def status_of(stats: dict[str, Any]) -> Status:
     """The line for the figures of `GET /api/v1/stats`; the worst thing is said first."""
     waiting, running, failed = stats["queued"], stats["processing"], stats["failed"]
     if waiting and not stats["workers"]:
         return _say("trouble", f"{_count(waiting)} waiting and no worker is running. Start one with", "arqlight worker")
-    stuck = [lane for lane in stats["lanes"] if lane["queued"] and not lane["workers"]]
+    stuck = [queue for queue in stats["lanes"] if queue["queued"] and not queue["workers"]]
     if stuck:
-        lanes = ", ".join(lane["queue"] for lane in stuck)
-        text = f"{_count(sum(lane['queued'] for lane in stuck))} waiting in {lanes}, and no worker takes from there."
-        return _say("trouble", f"{text} Start one with", f"arqlight worker --queues {lanes.replace(', ', ',')}")
-    paused = [lane for lane in stats["lanes"] if lane["queued"] and lane["paused"]]
+        names = ", ".join(queue["queue"] for queue in stuck)
+        text = f"{_count(sum(queue['queued'] for queue in stuck))} waiting in {names}, and no worker takes from there."
+        return _say("trouble", f"{text} Start one with", f"arqlight worker --queues {names.replace(', ', ',')}")
+    paused = [queue for queue in stats["lanes"] if queue["queued"] and queue["paused"]]
     if paused:
-        lanes = ", ".join(lane["queue"] for lane in paused)
-        return _say("trouble", f"{_count(sum(lane['queued'] for lane in paused))} waiting in {lanes}, which is paused.")
+        names = ", ".join(queue["queue"] for queue in paused)
+        return _say(
+            "trouble", f"{_count(sum(queue['queued'] for queue in paused))} waiting in {names}, which is paused."
+        )
     if failed and not (running or waiting):
         return _say("trouble", f"{_count(failed)} failed and {'waits' if failed == 1 else 'wait'} for your decision.")
     if running or waiting:
@@ -35,7 +37,7 @@ def standing(stats: dict[str, Any]) -> Standing:
     return _say("calm", "All quiet: nothing runs, nothing waits, nothing failed.")
 
 
-def _say(level: Literal["calm", "busy", "trouble"], text: str, command: str | None = None) -> Standing:
+def _say(level: Literal["calm", "busy", "trouble"], text: str, command: str | None = None) -> Status:
     return {"level": level, "text": text, "command": command}
 
 

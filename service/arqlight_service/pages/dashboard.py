@@ -13,7 +13,7 @@ from arqlight.jobs.overview import Overview
 from arqlight_service.app_keys import CONNECTIONS, REACHABILITY, connection_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.feed.feed import FAILED_ROWS, WATCHED_S
-from arqlight_service.pages.merge import add_up, merge_active, merge_failed, worst_standing
+from arqlight_service.pages.merge import add_up, merge_active, merge_failed, worst_status
 
 routes = web.RouteTableDef()
 Read = tuple[Overview, list[dict[str, Any]]]
@@ -33,7 +33,7 @@ async def dashboard(request: web.Request) -> dict[str, Any]:
     return {
         "page": "dashboard",
         "stats": total,
-        "standing": worst_standing(stats),
+        "standing": worst_status(stats),
         "active": merge_active([[job.to_json() for job in overview.active] for overview, _ in read.values()]),
         "failed": failed,
         "more": total["failed"] > len(failed),

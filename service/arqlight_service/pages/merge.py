@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from typing import Any
 
 from arqlight.connections.connection import ACTIVE_ROWS
-from arqlight_service.operations.status import Standing, standing
+from arqlight_service.operations.status import Status, status_of
 
 SUMS = ("processing", "queued", "scheduled", "failed", "active_queues", "workers")
 LEVELS = ("calm", "busy", "trouble")
 
 
 def add_up(stats: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The figures of all connections; their lanes one behind the other. No cursor: it is one connection's."""
+    """The figures of all connections; their queues one behind the other. No cursor: it is one connection's."""
     return {
         **{name: sum(each[name] for each in stats.values()) for name in SUMS},
-        "lanes": [_lane_of(name, lane, len(stats) > 1) for name, each in stats.items() for lane in each["lanes"]],
+        "lanes": [_named(name, queue, len(stats) > 1) for name, each in stats.items() for queue in each["lanes"]],
         "cursor": None,
     }
 
 
-def _lane_of(connection: str, lane: dict[str, Any], is_one_of_several: bool) -> dict[str, Any]:
-    return {**lane, "queue": f"{connection}: {lane['queue']}"} if is_one_of_several else lane
+def _named(connection: str, queue: dict[str, Any], is_one_of_several: bool) -> dict[str, Any]:
+    return {**queue, "queue": f"{connection}: {queue['queue']}"} if is_one_of_several else queue
 
 
 def merge_active(lists: Sequence[list[dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -36,18 +36,18 @@ def merge_failed(lists: Sequence[list[dict[str, Any]]], rows: int) -> list[dict[
     return sorted((job for each in lists for job in each), key=lambda job: job["failed_at"] or "", reverse=True)[:rows]
 
 
-def worst_standing(stats: dict[str, dict[str, Any]]) -> Standing:
-    """How things stand: the worst of what is said of each connection, with its name where there are several.
+def worst_status(stats: dict[str, dict[str, Any]]) -> Status:
+    """The status: the worst of what is said of each connection, with its name where there are several.
 
     Where all is in order and something runs, it is said of all together.
     """
-    said = {name: standing(each) for name, each in stats.items()}
+    said = {name: status_of(each) for name, each in stats.items()}
     if not said:
         return {"level": "trouble", "text": "No connection answers.", "command": None}
     name = max(said, key=lambda name: LEVELS.index(said[name]["level"]))
     worst = said[name]
     if len(said) > 1 and worst["level"] == "busy":
-        return standing(add_up(stats))
+        return status_of(add_up(stats))
     if len(said) > 1 and worst["level"] == "trouble":
         worst = {**worst, "text": f"{name}: {worst['text']}"}
     return worst

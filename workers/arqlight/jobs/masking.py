@@ -53,7 +53,7 @@ def secrets_in(value: Any, depth: int = 0) -> list[str]:
     return []
 
 
-def redact(text: str, secrets: Iterable[str]) -> str:
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
     """`text` with each secret masked; the longest first, so that none is left in part."""
     for secret in sorted({secret.strip() for secret in secrets}, key=len, reverse=True):
         if len(secret) >= SHORTEST and secret in text:

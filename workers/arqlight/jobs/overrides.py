@@ -66,8 +66,8 @@ class Overrides:
         """What is set for a job of `task` in `queue` (its key); None, at no cost, where nothing is."""
         if not self._entries:
             return None
-        own, lane = self._entries.get(f"task:{task}"), self._entries.get(f"queue:{queue}")
-        return own.over(lane) if own and lane else own or lane
+        own, of_queue = self._entries.get(f"task:{task}"), self._entries.get(f"queue:{queue}")
+        return own.over(of_queue) if own and of_queue else own or of_queue
 
     def items(self) -> list[tuple[str, str, Override]]:
         """Each as (kind, name, override)."""

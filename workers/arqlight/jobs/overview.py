@@ -10,7 +10,7 @@ from arqlight.jobs.queues import queue_name
 
 @dataclass(frozen=True, slots=True)
 class QueueFigures:
-    """What is in one lane. `key` is arq's name of it."""
+    """What is in one queue. `key` is arq's name of it."""
 
     key: str
     processing: int
@@ -22,7 +22,7 @@ class QueueFigures:
 
     @property
     def is_active(self) -> bool:
-        """Whether the lane has active jobs, or a live worker that takes from it."""
+        """Whether the queue has active jobs, or a live worker that takes from it."""
         return bool(self.processing or self.queued or self.workers)
 
     def to_json(self) -> dict[str, Any]:
@@ -51,15 +51,15 @@ class Overview:
 
     def stats(self) -> dict[str, Any]:
         """The counts, as `GET /api/v1/stats` gives them."""
-        lanes = [queue for queue in self.queues if queue.is_active]
+        active = [queue for queue in self.queues if queue.is_active]
         return {
             "processing": sum(queue.processing for queue in self.queues),
             "queued": sum(queue.queued for queue in self.queues),
             "scheduled": sum(queue.scheduled for queue in self.queues),
             "failed": self.failed,
-            "active_queues": len(lanes),
+            "active_queues": len(active),
             "workers": self.workers,
-            "lanes": [queue.to_json() for queue in lanes],
+            "lanes": [queue.to_json() for queue in active],
             "unserved": sum(queue.queued for queue in self.queues if not queue.workers),
             "cursor": self.cursor,
         }

@@ -9,15 +9,15 @@ QUEUE_PREFIX = DEFAULT_QUEUE + ":"
 
 
 def queue_name(key: str) -> str:
-    """The lane's name as people see it: `arq:queue` is `default`, `arq:queue:high` is `high`, others are themselves."""
+    """The queue's name for people: `arq:queue` is `default`, `arq:queue:high` is `high`, others are themselves."""
     if key == DEFAULT_QUEUE:
         return "default"
-    lane = key.removeprefix(QUEUE_PREFIX)
-    return lane if lane and ":" not in lane else key
+    name = key.removeprefix(QUEUE_PREFIX)
+    return name if name and ":" not in name else key
 
 
 def queue_key(name: str, known: frozenset[str] = frozenset()) -> str:
-    """The sorted set behind a lane's name. A name with ":" or one of `known` is a key already (arq allows any)."""
+    """The sorted set behind a queue's name. A name with ":" or one of `known` is a key already (arq allows any)."""
     if name == "default":
         return DEFAULT_QUEUE
     if ":" in name or name in known:

@@ -17,7 +17,7 @@ from arqlight.connections.parts.log import TakesLines
 from arqlight.jobs.display import iso
 from arqlight.jobs.failure import clean
 from arqlight.jobs.log_line import LogLine
-from arqlight.jobs.masking import redact
+from arqlight.jobs.masking import mask_secrets
 from arqlight.journal.journal import raw
 from arqlight.runtime.current_attempt import ATTEMPT
 
@@ -113,7 +113,7 @@ class Logbook(logging.Handler):
                 text += "\n" + logging.Formatter().formatException(record.exc_info)
         except Exception as error:  # the arguments do not fit the format: what was meant is said all the same
             text = f"{record.msg!r} with arguments that do not fit: {error}"
-        message = clean(redact(text, secrets), LONGEST_MESSAGE, keep_end=True)
+        message = clean(mask_secrets(text, secrets), LONGEST_MESSAGE, keep_end=True)
         level = logging.getLevelName(min(record.levelno // 10 * 10, logging.ERROR)).lower()
         shown = {"at": iso(record.created * 1000), "level": level, "logger": record.name, "message": message}
         return LogLine(raw(job_id), raw(task), level, record.name, message, self._worker, json.dumps(shown))

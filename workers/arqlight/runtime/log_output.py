@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 from arqlight.jobs.display import iso
-from arqlight.jobs.masking import redact, secrets_of
+from arqlight.jobs.masking import mask_secrets, secrets_of
 from arqlight.runtime.current_attempt import ATTEMPT
 from arqlight.settings import Settings
 
@@ -19,7 +19,7 @@ class _Lines(logging.Formatter):
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return redact(super().format(record), (*self._secrets, *_of_the_job()))
+        return mask_secrets(super().format(record), (*self._secrets, *_of_the_job()))
 
 
 class _Json(logging.Formatter):
@@ -45,7 +45,9 @@ class _Json(logging.Formatter):
             told["job_id"], told["task"] = attempt.claim.id, attempt.task
             told["attempt"], told["queue"] = attempt.number, attempt.claim.queue
         secrets = (*self._secrets, *_of_the_job())
-        masked = {name: redact(value, secrets) if isinstance(value, str) else value for name, value in told.items()}
+        masked = {
+            name: mask_secrets(value, secrets) if isinstance(value, str) else value for name, value in told.items()
+        }
         return json.dumps(masked, ensure_ascii=False, default=str)
 
 

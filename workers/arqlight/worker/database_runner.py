@@ -45,7 +45,7 @@ EXPIRES = timedelta(milliseconds=expires_extra_ms)
 STATUSES: dict[str, JOB_STATUS] = {"succeeded": "successful", "failed": "failed", "cancelled": "canceled"}
 
 
-class Recall:
+class AbortRequest:
     """In the place of PgQueuer's cancel scope: calls off an attempt as arq's abort does."""
 
     def __init__(self, view: RunnerHost, claim: Claim, task: asyncio.Task[Any]) -> None:
@@ -60,8 +60,8 @@ class Recall:
 
 
 @dataclass
-class LaneManager(QueueManager):
-    """PgQueuer's worker, which claims for so many slots, and nothing from a lane that is paused."""
+class PausableQueueManager(QueueManager):
+    """PgQueuer's worker, which claims for so many slots, and nothing from a queue that is paused."""
 
     run_job: Callable[[Job, Context], Awaitable[str]] = field(init=False)
     slots: int = field(init=False, default=1)
@@ -69,8 +69,8 @@ class LaneManager(QueueManager):
     _freed: asyncio.Event = field(init=False, default_factory=asyncio.Event)
 
     def entrypoints_below_capacity_limits(self) -> set[QueueEntrypoint]:
-        """The lanes to take from now."""
-        return {lane for lane in super().entrypoints_below_capacity_limits() if lane not in self.paused}
+        """The queues to take from now."""
+        return {queue for queue in super().entrypoints_below_capacity_limits() if queue not in self.paused}
 
     async def fetch_jobs(
         self, batch_size: int, global_concurrency_limit: int | None, heartbeat_timeout: timedelta
@@ -89,8 +89,8 @@ class LaneManager(QueueManager):
             jobs = await self.queries.dequeue(
                 batch_size=min(batch_size, free),
                 entrypoints={
-                    lane: EntrypointExecutionParameter(self.entrypoint_registry[lane].parameters.concurrency_limit)
-                    for lane in self.entrypoints_below_capacity_limits()
+                    queue: EntrypointExecutionParameter(self.entrypoint_registry[queue].parameters.concurrency_limit)
+                    for queue in self.entrypoints_below_capacity_limits()
                 },
                 queue_manager_id=self.queue_manager_id,
                 global_concurrency_limit=None,
@@ -141,7 +141,7 @@ class Runner:
         self._worker = worker
         self._stopping = asyncio.Event()
         self._running: dict[JobId, asyncio.Task[Any]] = {}
-        self._manager: LaneManager | None = None
+        self._manager: PausableQueueManager | None = None
         self._serving: asyncio.Task[None] | None = None
         writes = Writes(self._pool)
         # The worker as an attempt of this database sees it: what is shared is shared, what is told goes elsewhere.
@@ -188,7 +188,7 @@ class Runner:
         if self._stopping.is_set():
             return UNCLAIMED  # its claim was on the way while this worker was told to stop
         claim = _claim(job, str(lost))
-        context.cancellation = Recall(self.view, claim, task)  # type: ignore[assignment]
+        context.cancellation = AbortRequest(self.view, claim, task)  # type: ignore[assignment]
         attempt = Attempt(self.view, claim)
         self._running[job.id] = task
         asyncio.get_running_loop().call_soon(self._set_timer, job.id, attempt)
@@ -224,23 +224,23 @@ class Runner:
 
     async def _take_jobs(self) -> None:
         """Until stopped, or until the database goes away."""
-        lanes = [queue_name(queue) for queue in self._worker.queues]
-        await self.connection.journal.announce_queues(lanes)
+        queue_names = [queue_name(queue) for queue in self._worker.queues]
+        await self.connection.journal.announce_queues(queue_names)
         await self.connection.journal.announce_tasks(self._worker.tasks_to_announce())
         driver = AsyncpgPoolDriver(await self._pool.open())
         manager_id = uuid.uuid4()
         self._endings = endings = pgqueuer_queries(driver, EndingQueries)
         endings.belongs_to(manager_id, self.view.id)
-        self._manager = manager = LaneManager(endings, channel=names().channel)
+        self._manager = manager = PausableQueueManager(endings, channel=names().channel)
         manager.queue_manager_id = manager_id  # type: ignore[assignment]
         manager.slots = self._worker.max_jobs
         manager.run_job = self.run_job
-        for lane in lanes:
-            limit = self._worker.limits.get(queue_key(lane), 0)
-            manager.entrypoint(lane, concurrency_limit=limit, on_failure="hold")(_nothing)
+        for queue in queue_names:
+            limit = self._worker.limits.get(queue_key(queue), 0)
+            manager.entrypoint(queue, concurrency_limit=limit, on_failure="hold")(_nothing)
         self._worker_id = f"{self.view.id}:{str(manager_id)[:4]}"
-        await self._beat(manager, lanes)
-        beating = asyncio.create_task(self._keep_beating(manager, lanes))
+        await self._beat(manager, queue_names)
+        beating = asyncio.create_task(self._keep_beating(manager, queue_names))
         batch = max(1, self._worker.max_jobs // 2)
         mode = QueueExecutionMode.drain if self._worker.burst else QueueExecutionMode.continuous
         if self._stopping.is_set():
@@ -261,17 +261,17 @@ class Runner:
         await self.connection.journal.rescue()  # what could not be written goes back
 
     @staticmethod
-    def _shut(manager: LaneManager) -> None:
+    def _shut(manager: PausableQueueManager) -> None:
         manager.shutdown.set()
         manager.wake()
 
-    async def _keep_beating(self, manager: LaneManager, lanes: Sequence[str]) -> None:
+    async def _keep_beating(self, manager: PausableQueueManager, queue_names: Sequence[str]) -> None:
         beats = 0
         while True:
             await asyncio.sleep(BEAT_S)
             beats += 1
             try:
-                await self._beat(manager, lanes)
+                await self._beat(manager, queue_names)
                 await self.connection.journal.rescue()
                 if beats % PRUNE_EVERY_BEATS == 0:
                     settings = self._worker.settings
@@ -280,11 +280,11 @@ class Runner:
             except ArqlightError as error:
                 logger.warning("heartbeat of %s not sent: %s", self.view.id, error)
 
-    async def _beat(self, manager: LaneManager, lanes: Sequence[str]) -> None:
+    async def _beat(self, manager: PausableQueueManager, queue_names: Sequence[str]) -> None:
         from arqlight.version import __version__
 
         about = {
-            "host": socket.gethostname(), "pid": os.getpid(), "version": __version__, "queues": list(lanes),
+            "host": socket.gethostname(), "pid": os.getpid(), "version": __version__, "queues": list(queue_names),
             "tasks": sorted(self._worker.functions), "max_jobs": self._worker.max_jobs, "memory_bytes": memory_bytes(),
         }  # fmt: skip
         await self._pool.rows("beat", self._worker_id, manager.queue_manager_id, about, LEASE_MS / 1000)

@@ -20,7 +20,7 @@ from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
 from arqlight.worker.stager import Offer, Stager
 
-logger = logging.getLogger("arqlight.liveness")
+logger = logging.getLogger("arqlight.heartbeat")
 LEASE_MS = 10_000
 BEAT_S = 2.5
 
@@ -81,8 +81,8 @@ class Heartbeat:
                 line = line or DedicatedConnection(redis)
                 scripts = scripts or Scripts(redis, self._settings, line)
                 fields = [part for pair in self._record().items() for part in pair]
-                is_doorman = await scripts.run("heartbeat", self._worker, LEASE_MS, *fields)
-                await self._keep_staging(redis, scripts, is_doorman == 1)
+                is_stager = await scripts.run("heartbeat", self._worker, LEASE_MS, *fields)
+                await self._keep_staging(redis, scripts, is_stager == 1)
             except (RedisError, OSError) as error:
                 logger.warning("heartbeat of %s not sent: %s", self._worker, error)
             await asyncio.to_thread(self._stopping.wait, BEAT_S)
@@ -91,13 +91,13 @@ class Heartbeat:
             await line.close()
             await redis.aclose()
 
-    async def _keep_staging(self, redis: Redis, scripts: Scripts, is_doorman: bool) -> None:
-        if self._staging and (self._staging.done() or not is_doorman):
+    async def _keep_staging(self, redis: Redis, scripts: Scripts, is_stager: bool) -> None:
+        if self._staging and (self._staging.done() or not is_stager):
             self._staging.cancel()
             [ended] = await asyncio.gather(self._staging, return_exceptions=True)
             if isinstance(ended, Exception):
                 logger.error("the stager stopped", exc_info=ended)
             self._staging = self.stager = None
-        if is_doorman and self._staging is None:
+        if is_stager and self._staging is None:
             self.stager = Stager(redis, scripts, self._offer, self._poll_s)
             self._staging = asyncio.create_task(self.stager.keep_staging())

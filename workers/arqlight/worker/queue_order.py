@@ -33,19 +33,19 @@ class QueueOrder:
         return [self.keys[i] for i in order], [slots * self.weights[i] // total for i in order]
 
 
-def parse_queue_order(lanes: Sequence[str] | Mapping[str, int]) -> QueueOrder:
-    """Lane names in order (`["high", "default"]`), or with weights (`["high=3", "default=1"]`, `{"high": 3}`).
+def parse_queue_order(queues: Sequence[str] | Mapping[str, int]) -> QueueOrder:
+    """Names of queues in order (`["high", "default"]`), or with weights (`["high=3", "default=1"]`, `{"high": 3}`).
 
-    Raises SettingsError for a weight that is no whole number from 1 to 1000, a lane named twice, or weights for some
-    lanes only.
+    Raises SettingsError for a weight that is no whole number from 1 to 1000, a queue named twice, or weights for some
+    queues only.
     """
-    named = [(name, str(weight)) for name, weight in lanes.items()] if isinstance(lanes, Mapping) else [
+    named = [(name, str(weight)) for name, weight in queues.items()] if isinstance(queues, Mapping) else [
         (name.strip(), weight.strip() if equals else "")
-        for name, equals, weight in (lane.partition("=") for lane in lanes)
+        for name, equals, weight in (each.partition("=") for each in queues)
     ]  # fmt: skip
     keys = tuple(queue_key(name) for name, _ in named)
     if len(set(keys)) < len(keys):
-        raise SettingsError(f"queues {', '.join(name for name, _ in named)}: a lane is named twice; name each once")
+        raise SettingsError(f"queues {', '.join(name for name, _ in named)}: a queue is named twice; name each once")
     weighted = [weight for _, weight in named if weight]
     if not weighted:
         return QueueOrder(keys)

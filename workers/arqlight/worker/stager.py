@@ -1,7 +1,7 @@
-"""The stager: one of all workers rings for the jobs that nobody rings for.
+"""The stager: one of all workers sends the wake-ups that nobody else sends.
 
-Plain arq clients leave no token on a bell, and a scheduled job becomes due by itself. If every worker listened for
-those, every new job would wake every worker; so one does, and its ringing wakes one: its own, when that is idle. It
+Plain arq clients leave no wake-up token, and a scheduled job becomes due by itself. If every worker listened for
+those, every new job would wake every worker; so one does, and it wakes one: its own, when that is idle. It
 lives in the heartbeat's thread, where no task can block it.
 """
 
@@ -18,13 +18,13 @@ from arqlight.journal.scripting import Scripts
 
 logger = logging.getLogger("arqlight.stager")
 OWN_PREFIX = b"arqlight:"
-# How long the stager's own worker may take to look for a job that it was offered, before the others are rung for.
+# How long the stager's own worker may take to look for a job that it was offered, before another is woken.
 LONGEST_HEAD_START_S = 0.1
 Offer = Callable[[Callable[[], None]], bool]
 
 
 class Stager:
-    """Rings when a queue grew or a scheduled job is due.
+    """Sends a wake-up when a queue grew or a scheduled job is due.
 
     :param offer: wakes the stager's own worker if that is idle, and says whether it did; called in this thread. The
         worker calls what it is given when it has looked.
@@ -37,27 +37,27 @@ class Stager:
         self._scripts = scripts
         self._poll_s = poll_s
         self._changed = asyncio.Event()
-        self.is_waiting = False  # for a job to come: all that came before has been seen to
+        self.is_waiting = False  # for a job to come: all that came before has been handled
 
     async def keep_staging(self) -> None:
         """Until cancelled."""
         async with asyncio.TaskGroup() as group:
             if self._poll_s is None:
                 group.create_task(hear(self._redis, growing_sets(self._redis), self._hear))
-            group.create_task(self._keep_ringing())
+            group.create_task(self._keep_waking())
 
     def _hear(self, key: bytes) -> None:
         if not key.startswith(OWN_PREFIX):  # the journal's own indexes grow all the time
             self._changed.set()
 
-    async def _keep_ringing(self) -> None:
+    async def _keep_waking(self) -> None:
         while True:
             self.is_waiting = False
             self._changed.clear()
             try:
                 next_due_ms = int(await self._scripts.run("ring"))
             except RedisError as error:
-                logger.warning("nobody can be woken, trying again: %s", error)
+                logger.warning("no worker can be woken, trying again: %s", error)
                 await asyncio.sleep(PAUSE_S)
                 continue
             waits = [

@@ -1,4 +1,4 @@
-"""Wakes an idle worker. Whoever enqueues leaves a token on the queue's bell, and one token wakes one worker."""
+"""Wakes an idle worker. Whoever enqueues leaves a token in the queue's wake-up list, and one token wakes one worker."""
 
 import asyncio
 import logging
@@ -16,15 +16,15 @@ BLOCK_S = 60
 
 
 class Wakeup:
-    """Waits for a token on the bells of a worker's queues, while the worker has room for a job.
+    """Waits for a token in the wake-up lists of a worker's queues, while the worker has room for a job.
 
-    Calls `ring(queue key)` for each token; ("" after a reconnect: anything may have come).
+    Calls `woken(queue key)` for each token; ("" after a reconnect: anything may have come).
     """
 
-    def __init__(self, redis: Redis, queues: Sequence[str], ring: Callable[[str], None]) -> None:
+    def __init__(self, redis: Redis, queues: Sequence[str], woken: Callable[[str], None]) -> None:
         self._line = DedicatedConnection(redis)
-        self._bells = [KEYS["bell"] + queue for queue in queues]
-        self._ring = ring
+        self._lists = [KEYS["bell"] + queue for queue in queues]
+        self._woken = woken
         self._wanted = asyncio.Event()
 
     def want(self) -> None:
@@ -42,12 +42,12 @@ class Wakeup:
         while True:
             await self._wanted.wait()
             try:
-                popped = await self._line.call("BLPOP", *self._bells, BLOCK_S)
+                popped = await self._line.call("BLPOP", *self._lists, BLOCK_S)
             except RedisError as error:
-                logger.warning("the bell is silent, connecting again: %s", error)
+                logger.warning("wake-ups cannot be received, connecting again: %s", error)
                 await asyncio.sleep(PAUSE_S)
-                self._ring("")
+                self._woken("")
                 continue
             if popped:
                 self._wanted.clear()
-                self._ring(popped[1].decode("utf-8", "surrogateescape"))
+                self._woken(popped[1].decode("utf-8", "surrogateescape"))

@@ -86,8 +86,8 @@ class Worker(arq.Worker):
             kwargs["redis_settings"] = arq_settings(settings.redis_url)
         super().__init__(*args, **kwargs)
         self.settings = settings
-        self.lanes = queues if isinstance(queues, QueueOrder) else QueueOrder(tuple(queues) or (self.queue_name,))
-        self.queues = list(self.lanes.keys)
+        self.queue_order = queues if isinstance(queues, QueueOrder) else QueueOrder(tuple(queues) or (self.queue_name,))
+        self.queues = list(self.queue_order.keys)
         self.limits = dict(limits or {})
         self.schedules = schedules
         self.databases = databases
@@ -101,7 +101,7 @@ class Worker(arq.Worker):
         self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
         self._may_have_more = True
-        self._summoned = True
+        self._abort_requested = True
         self._lost_an_answer = False
         self._looked: Callable[[], None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
@@ -156,10 +156,10 @@ class Worker(arq.Worker):
         await self.journal.announce_tasks(self.tasks_to_announce())
         await ensure_schedules(self.pool, self.schedules)
         notified = await allow_notifications(self.pool)
-        self._wakeup = Wakeup(self.pool, self.queues, self._ring)
+        self._wakeup = Wakeup(self.pool, self.queues, self._woken)
         self._companions = [
             asyncio.create_task(self._wakeup.listen()),
-            asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._summon)),
+            asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._hear_abort_request)),
             asyncio.create_task(hear(self.pool, KEYS["overridden"], self._overridden)),
             asyncio.create_task(self._look_around()),
         ]
@@ -184,8 +184,8 @@ class Worker(arq.Worker):
             await self._claim()
             if looked:
                 looked()
-            if self.allow_abort_jobs and self._summoned:
-                await self._abort_recalled()
+            if self.allow_abort_jobs and self._abort_requested:
+                await self._abort_jobs()
             await self.heart_beat()
         except SERVER_AWAY as error:
             logger.warning("the server does not answer, trying again: %s", error)
@@ -201,7 +201,7 @@ class Worker(arq.Worker):
             return
         # Half of the slots at a time: the server works on one half while the tasks of the other run.
         asked = min(slots, self.queue_read_limit, (self.max_jobs + 1) // 2)
-        queues, shares = self.lanes.turns(asked)
+        queues, shares = self.queue_order.turns(asked)
         self._lost_an_answer = True
         claims, self._may_have_more = await self.journal.claim(
             self.id, queues, asked, self.lease_ms, self.allow_abort_jobs, shares
@@ -275,8 +275,8 @@ class Worker(arq.Worker):
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
 
-    async def _abort_recalled(self) -> None:
-        self._summoned = False
+    async def _abort_jobs(self) -> None:
+        self._abort_requested = False
         for job_id in await self.journal.recalled(self.id):
             if task := self.job_tasks.get(job_id):
                 self.aborting_tasks.add(job_id)
@@ -304,7 +304,7 @@ class Worker(arq.Worker):
         if self._may_have_more:
             self._wake.set()
 
-    def _ring(self, queue: str) -> None:
+    def _woken(self, queue: str) -> None:
         if queue and self._free_slots() <= 0:
             # Filled by its own cron or poll meanwhile: the token is another worker's.
             self._send_off(self.journal.ring(queue))
@@ -322,8 +322,8 @@ class Worker(arq.Worker):
             self.loop.call_soon_threadsafe(self._wake.set)
         return is_idle
 
-    def _summon(self, job_id: bytes) -> None:
-        self._summoned = True
+    def _hear_abort_request(self, job_id: bytes) -> None:
+        self._abort_requested = True
         if job_id:  # else the line is new: what was missed, if anything, the next look around finds
             self._wake.set()
 
@@ -346,10 +346,10 @@ class Worker(arq.Worker):
         return True
 
     async def _look_around(self) -> None:
-        """Now and then: jobs of dead workers, and jobs that were called off while no summons could come."""
+        """Now and then: jobs of dead workers, and jobs whose abort was requested while no message could come."""
         while True:
             await asyncio.sleep(BEAT_S)
-            self._summoned = True
+            self._abort_requested = True
             try:
                 await self._follow_overrides()
                 await fire_due(self.pool, self.journal)

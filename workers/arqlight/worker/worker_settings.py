@@ -16,8 +16,8 @@ from arqlight.worker.worker import Worker
 def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
     """A worker from an arq `WorkerSettings` class or dict, read as arq reads it.
 
-    `queues` are lane names, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
-    `queue_limits` (lane -> jobs at once, over all workers) win over the setting. A Redis that was set explicitly (flag
+    `queues` are names of queues, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
+    `queue_limits` (queue -> jobs at once, over all workers) win over the setting. A Redis that was set explicitly (flag
     or environment) wins over the class's `redis_settings`; else the class's wins.
     """
     kwargs = get_kwargs(settings_class)
@@ -27,7 +27,7 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     if settings.serializer == "json":
         kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
     databases = open_databases(settings)
-    lanes = parse_queue_order(queues or own.get("queues", ()))
+    order = parse_queue_order(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())
     ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases}
-    return Worker(queues=lanes if lanes.keys else (), **ours, **{**kwargs, **overrides})
+    return Worker(queues=order if order.keys else (), **ours, **{**kwargs, **overrides})

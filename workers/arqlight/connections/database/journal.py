@@ -26,9 +26,9 @@ class DatabaseJournal:
     def __init__(self, pool: Pool, queues: Sequence[str], serializer: Callable[[Any], bytes] = pickle.dumps) -> None:
         self._pool = pool
         self._serializer = serializer
-        lanes = [name.partition("=")[0] for name in queues]
-        # PgQueuer takes the highest priority first: the lanes in the order in which workers take from them.
-        self._priorities = {lane: len(lanes) - place for place, lane in enumerate(lanes)}
+        names = [name.partition("=")[0] for name in queues]
+        # PgQueuer takes the highest priority first: the queues in the order in which workers take from them.
+        self._priorities = {name: len(names) - place for place, name in enumerate(names)}
         self._noted: set[str] = set()
 
     async def enqueue(self, jobs: Sequence[NewJob], within: Any = None) -> list[str]:

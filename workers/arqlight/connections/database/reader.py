@@ -61,9 +61,9 @@ class DatabaseReader:
                 self._count_again = time.monotonic() + (time.monotonic() - began) * COUNTING_SHARE
         counts = {row["queue"]: row for row in self._counted}
         workers: dict[str, int] = {}
-        for lanes in served["queues"]:
-            for lane in lanes:
-                workers[lane] = workers.get(lane, 0) + 1
+        for names in served["queues"]:
+            for queue in names:
+                workers[queue] = workers.get(queue, 0) + 1
         return Overview(
             cursor=f"{cursor}-0",
             failed=sum(row["failed"] for row in self._counted),

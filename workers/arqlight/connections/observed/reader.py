@@ -24,7 +24,7 @@ MOST_OF_A_QUEUE = 1_000
 
 
 @dataclass(slots=True)
-class _Lane:
+class _Queue:
     """What stands in a queue now: ids that run, and (id, score) of what waits, the newest first."""
 
     key: str
@@ -47,25 +47,25 @@ class ObservedReader:
     async def overview(self, rows: int = ACTIVE_ROWS) -> Overview:
         """Counts and the active list; arq's commands cannot be read in one instant, so they may differ by a job."""
         await self._found.look()
-        lanes = [await self._lane(key, rows) for key in sorted(self._found.queues, key=queue_name)]
-        active = [*_newest([(job, lane) for lane in lanes for job in lane.running], "processing")]
-        waiting = sorted(((job, lane) for lane in lanes for job in lane.waiting), key=lambda each: -each[0][1])
-        jobs = await self._jobs([*active, *((job[0], lane.key, "queued", job[1]) for job, lane in waiting)][:rows])
+        queues = [await self._queue(key, rows) for key in sorted(self._found.queues, key=queue_name)]
+        active = [*_newest([(job, queue) for queue in queues for job in queue.running], "processing")]
+        waiting = sorted(((job, queue) for queue in queues for job in queue.waiting), key=lambda each: -each[0][1])
+        jobs = await self._jobs([*active, *((job[0], queue.key, "queued", job[1]) for job, queue in waiting)][:rows])
         served = self._served()
         return Overview(
             cursor=START,
             failed=sum(not result.success for result in self._found.results.values()),
             queues=[
                 QueueFigures(
-                    lane.key,
-                    len(lane.running),
-                    lane.due - len(lane.running),
-                    lane.scheduled,
-                    served.get(lane.key, 0),
+                    queue.key,
+                    len(queue.running),
+                    queue.due - len(queue.running),
+                    queue.scheduled,
+                    served.get(queue.key, 0),
                     False,
-                    lane.oldest_ms,
+                    queue.oldest_ms,
                 )
-                for lane in lanes
+                for queue in queues
             ],
             workers=sum(served.values()),
             active=jobs,
@@ -175,7 +175,7 @@ class ObservedReader:
         """arq counts nothing."""
         return {}
 
-    async def _lane(self, key: str, rows: int) -> _Lane:
+    async def _queue(self, key: str, rows: int) -> _Queue:
         now = timestamp_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.zcount(key, "-inf", now)
@@ -192,7 +192,7 @@ class ObservedReader:
         running = [job_id.decode("utf-8", "replace") for job_id, is_busy in zip(ids, busy, strict=True) if is_busy]
         waits = [score for (_, score), is_busy in zip(oldest, busy, strict=True) if not is_busy]
         waiting = [(job_id.decode("utf-8", "replace"), score) for job_id, score in newest]
-        return _Lane(
+        return _Queue(
             key, running, [each for each in waiting if each[0] not in running],
             [(job_id.decode("utf-8", "replace"), score) for job_id, score in later], due, total - due,
             int(waits[0]) if waits else None,
@@ -226,12 +226,12 @@ class ObservedReader:
             return [self._ended(job_id, result) for job_id, result in results if result.success == wanted]
         found: list[tuple[str, str, Any, float]] = []
         for key in [where.queue] if where.queue in self._found.queues else sorted(self._found.queues):
-            lane = await self._lane(str(key), MOST_OF_A_QUEUE)
+            queue = await self._queue(str(key), MOST_OF_A_QUEUE)
             if state == "processing":
-                found += _newest([(job_id, lane) for job_id in lane.running], "processing")
+                found += _newest([(job_id, queue) for job_id in queue.running], "processing")
             elif state in ("queued", "scheduled"):
-                jobs = lane.waiting if state == "queued" else lane.later
-                found += [(job_id, lane.key, state, score) for job_id, score in jobs]
+                jobs = queue.waiting if state == "queued" else queue.later
+                found += [(job_id, queue.key, state, score) for job_id, score in jobs]
         return await self._jobs(found)
 
     def _ended(self, job_id: str, result: Result) -> Job:
@@ -257,8 +257,8 @@ class ObservedReader:
         return dict.fromkeys(self._found.health, 1)
 
 
-def _newest(found: list[tuple[str, _Lane]], state: State) -> list[tuple[str, str, Any, float]]:
-    return [(job_id, lane.key, state, 0.0) for job_id, lane in found]
+def _newest(found: list[tuple[str, _Queue]], state: State) -> list[tuple[str, str, Any, float]]:
+    return [(job_id, queue.key, state, 0.0) for job_id, queue in found]
 
 
 def _shown(job: Job) -> dict[str, Any]:
