@@ -49,5 +49,5 @@ def home_of(app: web.Application) -> Connection:
     """Where the service keeps what is its own: its store and the audit list. Raises NotFound where it only observes."""
     home = app[CONNECTIONS].home
     if home is None:
-        raise NotFound("this service only observes, and has no Redis or Valkey to keep anything of its own in")
+        raise NotFound("this service only observes: it has no Redis or Valkey to store its own data in")
     return home

@@ -1,4 +1,4 @@
-"""Alerts: told once by mail and webhook, by a job where a worker runs it, by the service where none does."""
+"""Alerts: sent once by mail and webhook, by a job where a worker runs it, by the service where none does."""
 
 import time
 from collections.abc import AsyncIterator

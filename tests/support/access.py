@@ -1,4 +1,4 @@
-"""A service that people sign in to, and programmes with tokens."""
+"""A service that people sign in to, and programs with tokens."""
 
 import contextlib
 from collections.abc import AsyncIterator

@@ -88,14 +88,14 @@ class Settings:
     :param for_families: what the environment has for task families, unread until a family asks for it.
     """
 
-    host: str = option("127.0.0.1", "Address the service listens on; another than loopback needs `auth`.")
+    host: str = option("127.0.0.1", "Address the service listens on; any but loopback needs `auth`.")
     port: int = option(
         8080,
         least=0,
         most=65535,
         about="Port of the service; 0 takes a free one. PORT works too.",
     )
-    data_dir: Path = option(Path(".arqlight"), "Where the embedded server keeps its data.")
+    data_dir: Path = option(Path(".arqlight"), "Data of the embedded servers, the secret key, and exports.")
     redis_url: str | None = option(
         None,
         "Redis or Valkey: redis://, rediss:// or unix://. Default: the server that `up` started.",
@@ -112,7 +112,7 @@ class Settings:
     routes: str = option("", "Tasks or queues whose jobs go to another connection: bulk=billing,send_email=billing.")
     observe: str | None = option(
         None,
-        "Redis or Valkey of plain arq workers that is only looked at, without `default` beside it.",
+        "Redis or Valkey of plain arq workers to observe, read-only, in place of `default`.",
         check=_check_redis,
     )
     secret_key: Secret | None = option(
@@ -120,11 +120,11 @@ class Settings:
         "What keys are derived from, 32 characters or more. Default: made in the data directory.",
         check=_check_secret_key,
     )
-    public_url: str | None = option(None, "Where people reach the page, for links in mails and exports.")
+    public_url: str | None = option(None, "Public URL of the service, for links in mails and exports.")
     auth: Literal["none", "users", "proxy", "oidc"] = option(
         "none",
-        "Who may come in. none: whoever reaches loopback; users: those of `arqlight user add`, and tokens; "
-        "proxy, oidc: those whom a proxy or an OpenID Connect provider signed in, and tokens.",
+        "Who may sign in. none: no sign-in, loopback only; users: users of `arqlight user add`, and tokens; "
+        "proxy, oidc: users signed in by a proxy or an OpenID Connect provider, and tokens.",
     )
     allowed_hosts: str = option("", "Host names requests may be for, besides public_url's: jobs.internal.")
     cors_origins: str = option(
@@ -133,27 +133,27 @@ class Settings:
     trusted_proxies: str = option(
         "", "Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.", check=check_networks
     )
-    proxy_user_header: str = option("X-Forwarded-User", "Where such a proxy says who signed in.")
-    roles: str = option("", "What those may do, first match first: ada@example.org=admin,*@example.org=viewer.")
+    proxy_user_header: str = option("X-Forwarded-User", "Header in which such a proxy names the user.")
+    roles: str = option("", "Roles of those users, the first match counts: ada@example.org=admin,*@example.org=viewer.")
     oidc_issuer: str | None = option(None, "OpenID Connect provider: https://accounts.example.org.")
-    oidc_client_id: str | None = option(None, "What it knows this service as.")
-    oidc_client_secret: Secret | None = option(None, "The secret it gave.")
-    oidc_claim: str = option("email", "Which claim of its ID token is a person's name here.")
-    session_h: float = option(12, above=0, most=24 * 31, about="Hours until somebody has to sign in again.")
+    oidc_client_id: str | None = option(None, "Client id of this service at the provider.")
+    oidc_client_secret: Secret | None = option(None, "Client secret of this service at the provider.")
+    oidc_claim: str = option("email", "Claim of the ID token that is the user's name here.")
+    session_h: float = option(12, above=0, most=24 * 31, about="Hours until a session ends.")
     sockets_per_address: int = option(
-        200, least=1, most=100_000, about="Feeds, and connections that ask nothing, of one address at a time."
+        200, least=1, most=100_000, about="Open feeds, and idle connections, per client address."
     )
     alerts: str = option(
         "oldest_s>300,failure_rate>0.5,no_worker_s>60",
         "Rules: depth, oldest_s, failure_rate (0 to 1), no_worker_s, each above a number.",
         check=parse_rules,
     )
-    alert_email: str | None = option(None, "Who is told by mail when a rule is broken.")
-    alert_webhook: str | None = option(None, "Where it is told by webhook.")
-    alert_quiet_s: float = option(3600, least=1, about="Seconds in which the same alert is told once.")
+    alert_email: str | None = option(None, "Address that alerts are mailed to.")
+    alert_webhook: str | None = option(None, "URL that alerts are sent to as webhooks.")
+    alert_quiet_s: float = option(3600, least=1, about="Seconds before the same alert is sent again.")
     queues: str = option(
         "high,default,emails,webhooks,telemetry,sync,bulk",
-        "Queues the bundled worker takes from, first ones first; or weights: high=6,default=3,emails=1.",
+        "Queues of the bundled worker, in order of priority; or weights: high=6,default=3,emails=1.",
     )
     queue_limits: str = option("", "Jobs of a queue that may run at once, over all workers: emails=5,bulk=2.")
     mask: str = option(
@@ -167,16 +167,16 @@ class Settings:
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = option(
         "INFO", "What is logged; INFO is two lines a job, as arq writes them."
     )
-    log_format: Literal["text", "json"] = option("text", "Lines for people, or JSON with job ids.")
+    log_format: Literal["text", "json"] = option("text", "Plain lines, or JSON with job ids.")
     traces: bool = option(False, "OpenTelemetry traces, to where OTEL_… say; needs arqlight[otel].")
     max_body_bytes: int = option(1024 * 1024, least=1024, about="Largest request body the service accepts.")
-    keep_events: int = option(100_000, least=100, about="Transitions the feed can replay.")
-    keep_succeeded: int = option(10_000, least=0, about="Succeeded (and cancelled) jobs kept for a look.")
+    keep_events: int = option(100_000, least=100, about="State changes that the feed can replay.")
+    keep_succeeded: int = option(10_000, least=0, about="Succeeded and cancelled jobs that are kept.")
     keep_failed: int = option(1_000_000, least=1, about="Failed jobs kept; beyond it the oldest are dropped.")
     keep_logs: int = option(20_000, least=100, about="Lines of the log that are kept for the page.")
     keep_job_log: int = option(500, least=1, most=10_000, about="Lines of its own log that a job keeps.")
     keep_attempts: int = option(25, least=1, most=1_000, about="Failed attempts, with their traces, that a job keeps.")
-    keep_audit: int = option(1_000, least=1, about="Entries of the list of who changed what.")
+    keep_audit: int = option(1_000, least=1, about="Entries of the audit list.")
     for_families: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def resolved_redis_url(self) -> str:

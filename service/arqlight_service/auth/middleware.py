@@ -154,7 +154,7 @@ def _route_of(request: web.Request) -> str:
 def _check_host(request: web.Request, access: Access, need: Need) -> None:
     """A name that is not ours is another site's, made to lead here (DNS rebinding).
 
-    Probes and programmes with a token come by any name: no browser sends what they send by itself.
+    Probes and programs with a token come by any name: no browser sends what they send by itself.
     """
     if need.role is Role.PUBLIC and request.path in ("/healthz", "/readyz"):
         return
@@ -189,14 +189,14 @@ def _is_trusted_origin(request: web.Request, access: Access) -> bool:
 
 
 def _ask_to_sign_in(request: web.Request, access: Access) -> web.Response:
-    """People are led to the sign-in page and back; programmes are told what to show."""
+    """People are led to the sign-in page and back; programs are told what to show."""
     is_page = request.method == "GET" and not request.path.startswith("/api/")
     if access.has_sign_in and is_page and wants_page(request):
         raise web.HTTPSeeOther(f"/sign-in?next={quote(request.raw_path, safe='')}")
     how = "sign in, or send a token: " if access.has_sign_in else "send a token: "
     raise Problem(
         401,
-        f"nobody is known to be asking; {how}`Authorization: Bearer arql_…` (`arqlight token add` makes one)",
+        f"sign-in is required; {how}`Authorization: Bearer arql_…` (`arqlight token add` makes one)",
         headers={"WWW-Authenticate": 'Bearer realm="arqlight"'},
     )
 
@@ -212,7 +212,7 @@ async def _check_csrf(request: web.Request, identity: Identity) -> None:
     if sent is None and is_form(request):
         sent = dict(await read_form(request)).get(CSRF_FIELD)
     if not hmac.compare_digest((sent or "").encode("utf-8", "replace"), identity.csrf.encode()):
-        raise Problem(403, f"the page this was sent from is too old, or not ours ({CSRF_HEADER}); load it anew")
+        raise Problem(403, f"the CSRF token is missing or expired ({CSRF_HEADER}); reload the page")
 
 
 async def set_security_headers(request: web.Request, response: web.StreamResponse) -> None:

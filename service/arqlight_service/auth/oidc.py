@@ -61,7 +61,7 @@ class Provider:
         """The name of who came back, and where that one wanted to go. Raises Problem 403 or 502."""
         text = await self._sign_ins.take(state)
         if text is None:
-            raise Problem(403, "this sign-in was not begun here, or took longer than ten minutes; begin again")
+            raise Problem(403, "this sign-in was not started here, or took longer than ten minutes; start again")
         begun = Begun(**json.loads(text))
         await self._look()
         try:
@@ -75,7 +75,7 @@ class Provider:
         claims = self._check(str(token.get("id_token", "")), begun.nonce)
         name = claims.get(self._claim)
         if not isinstance(name, str) or not name:
-            raise Problem(403, f"the provider says no {self._claim} (ARQLIGHT_OIDC_CLAIM) of this person")
+            raise Problem(403, f"the ID token has no claim {self._claim} (ARQLIGHT_OIDC_CLAIM)")
         if self._claim == "email" and claims.get("email_verified") is False:
             raise Problem(403, "the provider has not verified this person's e-mail address")
         return name, begun.next
@@ -95,9 +95,9 @@ class Provider:
             claims = dict(jwt.decode(id_token, KeySet.import_key_set(self._keys), algorithms=ALGORITHMS).claims)
             rules.validate(claims)
         except (JoseError, ValueError, KeyError, TypeError) as error:
-            raise Problem(403, f"the provider's ID token is not good: {_reason(error)}") from error
+            raise Problem(403, f"the provider's ID token is not valid: {_reason(error)}") from error
         if claims.get("azp", self._client_id) != self._client_id:
-            raise Problem(403, "the provider's ID token is not good: it was made for another client (azp)")
+            raise Problem(403, "the provider's ID token is not valid: it was made for another client (azp)")
         return claims
 
     async def _look(self) -> None:

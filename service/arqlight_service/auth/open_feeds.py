@@ -73,7 +73,7 @@ class Watch:
                 await self._look()
             except SERVER_ERRORS as error:
                 # Who is still welcome is not known while the server is away; its feeds close for that anyway.
-                logger.warning("whose feeds may stay open could not be looked up: %s", error)
+                logger.warning("sessions of open feeds could not be checked: %s", error)
 
     async def _look(self) -> None:
         good: dict[Identity, bool] = {}

@@ -47,7 +47,7 @@ class Sessions:
         return session if session.until_ms > timestamp_ms() else None
 
     async def end(self, key: str) -> None:
-        """Good for nothing from now on."""
+        """End it."""
         await self._texts.delete(key)
 
 

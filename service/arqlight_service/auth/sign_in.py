@@ -1,4 +1,4 @@
-"""`/sign-in` and `/sign-out`: for people, with a password. Programmes send a token with each request instead."""
+"""`/sign-in` and `/sign-out`: for people, with a password. Programs send a token with each request instead."""
 
 import hmac
 from typing import Any
@@ -37,7 +37,7 @@ async def sign_in_page(request: web.Request) -> dict[str, Any]:
     """The form; it says so when there is no user yet."""
     access = request.app[ACCESS]
     if not access.has_sign_in:
-        raise Problem(404, "nobody signs in here (ARQLIGHT_AUTH)")
+        raise Problem(404, "sign-in is not enabled (ARQLIGHT_AUTH)")
     return {
         "page": "sign_in",
         "next": inside(request.query.get("next", "/")),
@@ -53,7 +53,7 @@ async def sign_in(request: web.Request) -> web.Response:
     """303 to where the person wanted to go, with the session's cookie; 401 with the form again; 429 after many."""
     access = request.app[ACCESS]
     if not access.has_sign_in or access.users is None:
-        raise Problem(404, "nobody signs in here with a password (ARQLIGHT_AUTH)")
+        raise Problem(404, "sign-in with a password is not enabled (ARQLIGHT_AUTH)")
     given = await parse_input(request, Credentials)
     audit, address = home_of(request.app).audit, request.remote or "unknown"
     found = await access.sign_in(given.name.strip(), given.password, address)
@@ -73,7 +73,7 @@ async def go_to_provider(request: web.Request) -> web.Response:
     """303 to the OpenID Connect provider; a cookie ties what comes back to this browser. 502 when it is away."""
     access = request.app[ACCESS]
     if access.provider is None:
-        raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
+        raise Problem(404, "sign-in with OpenID Connect is not enabled (ARQLIGHT_AUTH)")
     url, state = await access.provider.begin(_callback(request), inside(request.query.get("next", "/")))
     answer = web.HTTPSeeOther(url)
     _set_cookie(request, answer, STATE, state, LIFE_S, "/sign-in")
@@ -86,12 +86,12 @@ async def come_back(request: web.Request) -> web.Response:
     """From the provider: 303 to where the person wanted to go, with the session's cookie; 403 for who has no role."""
     access, query = request.app[ACCESS], request.query
     if access.provider is None or access.sessions is None:
-        raise Problem(404, "nobody signs in here with an OpenID Connect provider (ARQLIGHT_AUTH)")
+        raise Problem(404, "sign-in with OpenID Connect is not enabled (ARQLIGHT_AUTH)")
     state = query.get("state", "")
     if not state or not hmac.compare_digest(state.encode(), request.cookies.get(STATE, "").encode()):
-        raise Problem(403, "this sign-in was begun in another browser; begin again")
+        raise Problem(403, "this sign-in was started in another browser; start again")
     if "code" not in query:
-        raise Problem(403, f"the provider signed nobody in: {query.get('error', 'no code')[:200]}")
+        raise Problem(403, f"the provider refused the sign-in: {query.get('error', 'no code')[:200]}")
     name, to = await access.provider.finish(state, query["code"], _callback(request))
     audit, address = home_of(request.app).audit, request.remote or "unknown"
     if access.grants.role_of(name) is None:
@@ -129,7 +129,7 @@ async def sign_out(request: web.Request) -> web.Response:
     """The session ends; feeds that it opened close within seconds."""
     access, identity = request.app[ACCESS], identity_of(request)
     if access.sessions is None or identity is None or identity.by != "session":
-        raise Problem(409, "there is no session of ours to end; sign out where you signed in")
+        raise Problem(409, "there is no session here to end; sign out at the proxy or provider")
     await access.sessions.end(identity.key)
     await home_of(request.app).audit.note(actor(request), "sign out", None, None)
     answer = web.HTTPSeeOther("/sign-in")
@@ -144,7 +144,7 @@ async def me(request: web.Request) -> web.Response:
     """Whom the service takes the asker for."""
     identity = identity_of(request)
     if identity is None:
-        raise Problem(401, "nobody is known to be asking")
+        raise Problem(401, "sign-in is required")
     return web.json_response({"name": identity.name, "role": identity.role.shown, "by": identity.by})
 
 

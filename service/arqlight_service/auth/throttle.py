@@ -22,7 +22,7 @@ class Tries:
             if count.number > MOST[kind]:
                 raise Problem(
                     429,
-                    f"too many tries to sign in; wait {max(1, count.left_s // 60)} minutes",
+                    f"too many sign-in attempts; wait {max(1, count.left_s // 60)} minutes",
                     headers={"Retry-After": str(max(1, count.left_s))},
                 )
 

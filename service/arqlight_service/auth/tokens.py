@@ -74,7 +74,7 @@ class Tokens:
         return token, text
 
     async def revoke(self, token_id: str) -> Token:
-        """Good for nothing from now on; open feeds close within seconds. Raises NotFound."""
+        """Revoke a token; its open feeds close within seconds. Raises NotFound."""
         token = await self.find(token_id)
         if token is None or not await self._records.delete(token_id):
             raise NotFound(f"no token {token_id!r}; `arqlight token list` names them")

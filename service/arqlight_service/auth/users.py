@@ -52,7 +52,7 @@ class Users:
         self._records = records
 
     async def add(self, name: str, password: str, role: str) -> User:
-        """Make a user. Raises InvalidInput for a name that is taken or none, a weak password, an unknown role."""
+        """Create a user. Raises InvalidInput for a name that is taken or none, a weak password, an unknown role."""
         if not _NAME.fullmatch(name):
             raise InvalidInput("name", f"{name!r} is not a name: letters, digits and . _ @ + - , 100 at most")
         user = User(name, _role(role), secrets.token_hex(8), timestamp_ms(), await _hashed(password, name))

@@ -14,12 +14,12 @@ from arqlight_service.operations.diagnosis import diagnose
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for programmes.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
 @click.option("--data-dir", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_DATA_DIR]")
 @click.option("--redis-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
 @click.option("--database-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_DATABASE_URL]")
 def doctor(as_json: bool) -> None:
-    """Say in one line each what is wrong: servers, workers, queues, failures, clocks, disks, mail."""
+    """Report problems, one per line: servers, workers, queues, failures, clocks, disks, mail."""
     found = asyncio.run(_diagnose())
     for finding in found:
         click.echo(json.dumps(finding.to_json()) if as_json else f"{finding.level}: {finding.text}")

@@ -11,14 +11,14 @@ import click
 
 # Of each command: its module in this package, and what `--help` says of it.
 COMMANDS = {
-    "up": ("cli.up", "All of it: an embedded Valkey, the service and a worker, until Ctrl-C."),
+    "up": ("cli.up", "Run an embedded Valkey, the service and a worker, until Ctrl-C."),
     "server": ("cli.server", "The service: page, API and feed."),
     "worker": ("cli.worker", "Run jobs: the bundled tasks, or those of an arq application."),
     "enqueue": ("cli.enqueue", "Enqueue a job."),
     "alive": ("cli.alive", "Whether a worker of this host holds its lease: a probe for containers."),
-    "doctor": ("cli.doctor", "Say in one line each what is wrong."),
+    "doctor": ("cli.doctor", "Report problems, one per line."),
     "user": ("cli.users", "Users who sign in with a password (ARQLIGHT_AUTH=users)."),
-    "token": ("cli.users", "API tokens of programmes, wherever ARQLIGHT_AUTH is not `none`."),
+    "token": ("cli.users", "API tokens for programs, where ARQLIGHT_AUTH is not `none`."),
     "licence": ("families.bulk.commands", "Licence keys: verify one offline, show the public key."),
     "demo": ("cli.demo", ""),
 }

@@ -27,10 +27,10 @@ STOP_TIMEOUT_S = 20.0
 
 @click.command()
 @click.argument("worker_settings", required=False)
-@click.option("--demo", is_flag=True, help="Add a mail sink, a webhook receiver that fails now and then, and jobs.")
+@click.option("--demo", is_flag=True, help="Add sample jobs, a mail server and a flaky webhook receiver.")
 @settings_options
 def up(worker_settings: str | None, demo: bool) -> None:
-    """All of it: an embedded Valkey, the service and a worker, until Ctrl-C."""
+    """Run an embedded Valkey, the service and a worker, until Ctrl-C."""
     settings = load_settings()
     check_settings(settings)
     refuse_open_service(settings)
@@ -70,7 +70,7 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
                 environment["ARQLIGHT_DATABASE_URL"] = await parts.enter_async_context(postgres)
             except SettingsError as error:
                 # The core needs none; what does says so itself.
-                click.echo(f"arqlight: {error}; going on without a database", err=True)
+                click.echo(f"arqlight: {error}; continuing without a database", err=True)
         service = ["server", "--exit-with-parent", "--host", settings.host, "--port", str(port)]
         work = ["worker", "--exit-with-parent", *([worker_settings] if worker_settings else [])]
         commands = {"service": service} | ({"demo": ["demo", "--exit-with-parent"]} if demo else {})

@@ -29,7 +29,7 @@ async def _home() -> AsyncIterator[Connection]:
     connections = open_connections(load_settings())
     try:
         if connections.home is None:
-            raise SettingsError("users and tokens are kept in a Redis or Valkey of ours, and none is set")
+            raise SettingsError("users and tokens are kept in Redis or Valkey, and no connection to one is set")
         yield connections.home
     finally:
         await connections.close()
@@ -80,7 +80,7 @@ def user() -> None:
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input, one line.")
 @_where
 def add_user(name: str, role: str, password_stdin: bool) -> None:
-    """Make a user."""
+    """Create a user."""
     password = _password(password_stdin)
     _run(lambda store: Users(store.users).add(name, password, role), f"add user {name}, {role}")
     click.echo(f"{name} may sign in as {role}")
@@ -93,22 +93,22 @@ def add_user(name: str, role: str, password_stdin: bool) -> None:
 @click.option("--password-stdin", is_flag=True, help="Read a new password from standard input.")
 @_where
 def change_user(name: str, role: str | None, new_password: bool, password_stdin: bool) -> None:
-    """A new role or password; whatever the user has open closes within seconds."""
+    """Change role or password; the user's sessions and feeds end within seconds."""
     if role is None and not (new_password or password_stdin):
         raise click.UsageError("nothing to change: give --role, --password or --password-stdin")
     password = _password(password_stdin) if new_password or password_stdin else None
     what = ", ".join(filter(None, [role, "password" if password is not None else ""]))
     _run(lambda store: Users(store.users).change(name, password=password, role=role), f"change user {name}: {what}")
-    click.echo(f"{name} is changed, and has to sign in again")
+    click.echo(f"user {name} is changed and has to sign in again")
 
 
 @user.command("remove")
 @click.argument("name")
 @_where
 def remove_user(name: str) -> None:
-    """Delete a user; whatever the user has open closes within seconds."""
+    """Delete a user; the user's sessions and feeds end within seconds."""
     _run(lambda store: Users(store.users).remove(name), f"remove user {name}")
-    click.echo(f"{name} is gone")
+    click.echo(f"user {name} is deleted")
 
 
 @user.command("list")
@@ -122,19 +122,19 @@ def list_users() -> None:
 
 @click.group()
 def token() -> None:
-    """API tokens of programmes, wherever ARQLIGHT_AUTH is not `none`."""
+    """API tokens for programs, where ARQLIGHT_AUTH is not `none`."""
 
 
 @token.command("add")
 @click.argument("name")
-@click.option("--scope", type=click.Choice(SCOPES), default="viewer", show_default=True, help="A role, or one purpose.")
-@click.option("--days", type=float, default=90, show_default=True, help="Days it is good for, 366 at most.")
+@click.option("--scope", type=click.Choice(SCOPES), default="viewer", show_default=True, help="Role, or one purpose.")
+@click.option("--days", type=float, default=90, show_default=True, help="Days until it expires, 366 at most.")
 @_where
 def add_token(name: str, scope: str, days: float) -> None:
-    """Make a token; it is printed this once."""
+    """Create a token; it is printed once."""
     made, text = _run(lambda store: Tokens(store.tokens).add(name, scope, days), f"add token {name}, {scope}")
     click.echo(
-        f"token {made.id} for {scope}, good until {made.to_json()['expires_at']}; it is not shown again:", err=True
+        f"token {made.id} for {scope}, valid until {made.to_json()['expires_at']}; it is not shown again:", err=True
     )
     click.echo(text)
 
@@ -143,7 +143,7 @@ def add_token(name: str, scope: str, days: float) -> None:
 @click.argument("token_id")
 @_where
 def revoke_token(token_id: str) -> None:
-    """Good for nothing from now on; its open feeds close within seconds."""
+    """Revoke a token; its open feeds close within seconds."""
     gone = _run(lambda store: Tokens(store.tokens).revoke(token_id), f"revoke token {token_id}")
     click.echo(f"token {gone.id} ({gone.name}) is revoked")
 

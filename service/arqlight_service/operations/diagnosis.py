@@ -82,7 +82,7 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
             age_min = (now - queue.oldest_ms) // 60_000
             found.append(
                 trouble("piling up", f"{where}: {queue.queued:,} jobs wait, the oldest for {age_min} minutes: start "
-                        "more workers, or see what runs so long")
+                        "more workers, or look at what runs so long")
             )  # fmt: skip
     return found
 

@@ -40,4 +40,4 @@ async def rescue(connection: Connection, keep_audit: int) -> None:
             if connection.supports("audit"):
                 await connection.audit.trim(keep_audit)
         except (*SERVER_ERRORS, ArqlightError) as error:
-            logger.warning("dead workers could not be looked for: %s", error)
+            logger.warning("dead workers could not be checked: %s", error)

@@ -8,7 +8,7 @@ Level = Literal["trouble", "note"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is wrong (`trouble`), or worth knowing (`note`). `fault` names its kind, for programmes."""
+    """One thing that is wrong (`trouble`), or worth knowing (`note`). `fault` names its kind, for programs."""
 
     fault: str
     level: Level

@@ -1,4 +1,4 @@
-"""Texts that people and programmes give: what a database, a page and a log can all hold."""
+"""Texts that people and programs give: what a database, a page and a log can all hold."""
 
 from arqlight.errors import InvalidInput
 

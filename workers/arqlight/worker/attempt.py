@@ -32,7 +32,7 @@ logger = logging.getLogger("arqlight.worker")
 
 
 class Aborted(asyncio.CancelledError):
-    """The job was called off through arq's abort set."""
+    """The job was aborted through arq's abort set."""
 
 
 @dataclass(slots=True)

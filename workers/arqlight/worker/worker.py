@@ -355,7 +355,7 @@ class Worker(arq.Worker):
                 await fire_due(self.pool, self.journal)
                 rescued = await self.journal.rescue()
             except RedisError as error:
-                logger.warning("dead workers could not be looked for: %s", error)
+                logger.warning("dead workers could not be checked: %s", error)
                 continue
             if rescued:
                 logger.warning("%d jobs of dead workers are back in their queues", rescued)

@@ -37,7 +37,7 @@ COUNTING_SHARE = 20
 
 
 class DatabaseReader:
-    """Reads job state for people and programmes, who know the database as the connection `name`."""
+    """Reads job state for people and programs, who know the database as the connection `name`."""
 
     def __init__(self, pool: Pool, name: str, keep_failed: int, keep_job_log: int) -> None:
         self._pool = pool

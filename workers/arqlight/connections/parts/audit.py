@@ -6,7 +6,7 @@ from arqlight.journal.audit import AUDIT_ENTRIES
 
 
 class Audit(Protocol):
-    """The changes that people and programmes made, the newest first."""
+    """The changes that people and programs made, the newest first."""
 
     async def note(self, who: str, what: str, before: Any, after: Any) -> None:
         """Add a change; `before` and `after` are JSON values."""

@@ -24,9 +24,9 @@ def check_link(keys: KeyRing, export_id: str, expires: str, signature: str) -> N
     """Raises LinkInvalid."""
     good = expires.isascii() and expires.isdigit() and len(expires) < 12
     if not good or not hmac.compare_digest(_signature(keys, export_id, int(expires)).encode(), signature.encode()):
-        raise LinkInvalid("the link is not one of ours, or it was changed; ask for a new one")
+        raise LinkInvalid("the link is not valid; request a new one")
     if int(expires) < time.time():
-        raise LinkInvalid("the link has expired; ask for a new one")
+        raise LinkInvalid("the link has expired; request a new one")
 
 
 def _signature(keys: KeyRing, export_id: str, expires_s: int) -> str:

@@ -1,6 +1,6 @@
 """Renders templates in a process of its own: `python -m arqlight.families.email.render_process`.
 
-A template is a programme that somebody typed into a form. jinja2's sandbox keeps it from Python's inside; this process
+A template is a program that somebody typed into a form. jinja2's sandbox keeps it from Python's inside; this process
 has bounded memory, its output is bounded, and the worker ends it when it takes too long. One JSON line in, one out.
 """
 
@@ -57,7 +57,7 @@ def render_part(part: str, source: str, variables: dict[str, Any]) -> str:
     except TemplateSyntaxError as error:
         raise Refused(part, f"line {error.lineno}: {error.message}") from None
     except SecurityError as error:
-        raise Refused(part, f"it reaches for what templates may not have: {error}") from None
+        raise Refused(part, f"it uses what templates may not use: {error}") from None
     except UndefinedError as error:
         raise Refused(part, f"{error.message}; give it as an argument") from None
     except MemoryError:

@@ -57,7 +57,7 @@ class Renderer:
             except TimeoutError:
                 await self._end()
                 raise InvalidInput(
-                    "template", f"it takes longer than {MOST_SECONDS:g} s; is a loop without end?"
+                    "template", f"it takes longer than {MOST_SECONDS:g} s; does it loop forever?"
                 ) from None
             except (ConnectionError, ValueError):
                 line = b""  # it ended, or wrote a line without end: said below

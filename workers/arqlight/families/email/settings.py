@@ -16,7 +16,7 @@ class EmailSettings(FamilySettings):
     smtp_port: int = option(25, least=1, most=65535, about="Its port.")
     smtp_tls: Literal["none", "starttls", "implicit"] = option("none", "none, starttls or implicit.")
     smtp_ca_file: Path | None = option(None, "CA certificates to trust instead of the system's.")
-    smtp_username: str | None = option(None, "Sign-in name, when the server asks for one.")
+    smtp_username: str | None = option(None, "User name, where the server asks for one.")
     smtp_password: Secret | None = option(None, "Its password.")
     smtp_from: str = option("arqlight <no-reply@localhost>", "From address.")
     smtp_connect_timeout_s: float = option(10, above=0, about="Seconds to connect, TLS included.")

@@ -10,11 +10,11 @@ from arqlight.settings import FamilySettings, check_networks
 class WebhookSettings(FamilySettings):
     """How webhooks are delivered."""
 
-    keep_deliveries_d: float = option(30, above=0, about="Days that deliveries of webhooks are kept for a look.")
+    keep_deliveries_d: float = option(30, above=0, about="Days that deliveries of webhooks are kept.")
     webhook_secret: Secret | None = option(None, "Standard Webhooks secret (whsec_…) that signs.")
     webhook_timeout_s: float = option(15, above=0, about="Seconds for one delivery, connect to last byte.")
     webhook_allowed_networks: str = option(
-        "", "Private networks webhooks may go to all the same: 10.0.0.0/8,127.0.0.0/8.", check=check_networks
+        "", "Private networks that webhooks may be sent to: 10.0.0.0/8,127.0.0.0/8.", check=check_networks
     )
     webhook_failures_allowed: int = option(
         50, least=1, about="Failed deliveries in a row after which an endpoint is switched off."
