@@ -57,7 +57,7 @@ def measure_idle(servers: Servers, quick: bool) -> Table:
     client.flushall()
     environment = os.environ | {"ARQLIGHT_REDIS_URL": servers.redis_url, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "arqlight_service", "worker", "--processes", str(count)]
-    fleet = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+    workers = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                              stderr=subprocess.DEVNULL)  # fmt: skip
     try:
         while client.zcard("arqlight:workers") < count:
@@ -67,8 +67,8 @@ def measure_idle(servers: Servers, quick: bool) -> Table:
         time.sleep(seconds)
         share = 100 * (_server_cpu_s(client) - before) / (time.perf_counter() - began)
     finally:
-        fleet.terminate()
-        fleet.wait(60)
+        workers.terminate()
+        workers.wait(60)
     table = Table("Idle workers", ["workers", "the server's CPU, % of a core"], "The aim: under 2% for 50 workers.")
     table.add(count, f"{share:.2f}")
     return table

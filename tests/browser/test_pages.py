@@ -236,9 +236,9 @@ async def test_a_template_is_edited_with_a_live_preview_tested_and_rolled_back(
     await expect(frame.locator("h1")).to_have_css("color", "rgb(255, 0, 0)")
     assert await page.evaluate("window.hacked") is None
     await html.fill("{{ product.__class__.__mro__ }}")
-    await expect(page.locator("[data-problem]")).to_contain_text("reaches for what templates may not have")
+    await expect(page.locator("[data-problem]")).to_contain_text("uses what templates may not use")
     await page.get_by_role("button", name="Save as a new version").click()
-    await expect(page.locator(".form-error")).to_contain_text("html: it reaches for")
+    await expect(page.locator(".form-error")).to_contain_text("html: it uses")
     await html.fill("<p>{{ product }}!</p>")
     await page.get_by_role("button", name="Save as a new version").click()
     await expect(page.locator("h1 small")).to_have_text("version 1")

@@ -227,7 +227,9 @@ async def test_a_revoked_tokens_feed_closes_within_five_seconds_and_no_other(
             await client.ws_connect("/api/v1/feed", headers=gone)
 
 
-async def test_a_consumer_that_answers_no_goodbye_does_not_keep_others_open(pool: ArqRedis, settings: Settings) -> None:
+async def test_a_consumer_that_does_not_answer_the_close_does_not_keep_others_open(
+    pool: ArqRedis, settings: Settings
+) -> None:
     async with guarded(settings) as client:
         assert client.app is not None
         tokens, watch = client.app[ACCESS].tokens, client.app[WATCH]

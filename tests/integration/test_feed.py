@@ -301,7 +301,7 @@ async def test_a_transition_reaches_a_subscriber_within_250_ms_at_100_jobs_a_sec
     await socket.close()
 
 
-async def test_a_stopping_service_says_goodbye(pool: ArqRedis, settings: Settings) -> None:
+async def test_a_stopping_service_closes_its_feeds(pool: ArqRedis, settings: Settings) -> None:
     async with TestClient(TestServer(create_app(settings))) as client:
         socket = await subscribe(client, ["counts"])
         await frame(socket, type="snapshot")

@@ -21,10 +21,10 @@ HIGH, LOW = queue_key("high"), queue_key("low")
 
 async def test_weights_share_the_slots_so_that_no_lane_starves(journal: Journal) -> None:
     await journal.enqueue([NewJob("t", queue) for queue in (HIGH, LOW) for _ in range(400)])
-    lanes = parse_queue_order(["high=3", "low=1"])
+    order = parse_queue_order(["high=3", "low=1"])
     taken: Counter[str] = Counter()
     for slots in [40] * 5 + [1] * 200:
-        queues, shares = lanes.turns(slots)
+        queues, shares = order.turns(slots)
         claims, _ = await journal.claim("w", queues, slots, 60_000, False, shares)
         assert len(claims) == slots
         taken.update(claim.queue for claim in claims)

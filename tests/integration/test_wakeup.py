@@ -99,20 +99,20 @@ async def test_a_scheduled_job_wakes_a_worker_when_it_is_due(
     assert time.monotonic() - began >= 0.29
 
 
-async def test_another_worker_takes_the_doormans_post(
+async def test_another_worker_takes_the_stagers_post(
     pool: ArqRedis, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arqlight.worker.worker.SAFETY_POLL_S", 600)
     monkeypatch.setattr("arqlight.worker.heartbeat.BEAT_S", 0.05)
     first, second = await start_worker([ok]), await start_worker([ok])
-    await eventually(lambda: _doorman(pool, first))
+    await eventually(lambda: _is_stager(pool, first))
     await first.close()
-    await eventually(lambda: _doorman(pool, second))
+    await eventually(lambda: _is_stager(pool, second))
     await pool.enqueue_job("ok")
     await eventually(lambda: _succeeded(pool, 1), within_s=5)
 
 
-async def _doorman(pool: ArqRedis, worker: Worker) -> bool:
+async def _is_stager(pool: ArqRedis, worker: Worker) -> bool:
     return bool(await pool.get("arqlight:doorman") == worker.id.encode())
 
 

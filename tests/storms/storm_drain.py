@@ -64,7 +64,7 @@ async def test_workers_killed_at_random_lose_no_job(
 ) -> None:
     dice = random.Random(4)
     ids = await fill(settings, 100_000)
-    fleet = spawn("worker", APPLICATION, "--processes", "4", **quietly(notes))
+    workers = spawn("worker", APPLICATION, "--processes", "4", **quietly(notes))
     kills, done = 0, 0
     deadline = time.monotonic() + 150
     while done < len(ids) and time.monotonic() < deadline:
@@ -85,7 +85,7 @@ async def test_workers_killed_at_random_lose_no_job(
         "kill -9, 4 workers",
         f"{len(ids):,} jobs, {kills} kills, {len(ids - set(ran))} lost, {twice} ran twice (at most {most:,})",
     )
-    assert fleet.poll() is None
+    assert workers.poll() is None
     assert kills >= 5
     assert set(ran) == ids
     assert twice <= most

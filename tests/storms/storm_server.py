@@ -49,7 +49,7 @@ async def test_a_server_killed_twenty_times_loses_no_acknowledged_job(
 ) -> None:
     dice = random.Random(6)
     url = f"redis://127.0.0.1:{durable.port}/0"
-    fleet = spawn("worker", APPLICATION, "--processes", "2", **quietly(notes), ARQLIGHT_REDIS_URL=url)
+    workers = spawn("worker", APPLICATION, "--processes", "2", **quietly(notes), ARQLIGHT_REDIS_URL=url)
     acknowledged: set[str] = set()
     unanswered, kills = 0, 0
     is_over = asyncio.Event()
@@ -85,7 +85,7 @@ async def test_a_server_killed_twenty_times_loses_no_acknowledged_job(
         f"{len(acknowledged):,} jobs acknowledged, {kills} kills, {unanswered} unanswered, {len(lost)} lost, "
         f"{twice} ran twice (their end was not written down)",
     )
-    assert fleet.poll() is None, "the workers wait for the server"
+    assert workers.poll() is None, "the workers wait for the server"
     assert not lost
     await pool.aclose()
 

@@ -16,7 +16,7 @@ def test_lanes_without_weights_are_strict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("lanes", "words"),
+    ("queues", "words"),
     [
         (["high=3", "low"], "'low' has no weight"),
         (["high=0"], "'high': its weight is '0'"),
@@ -27,9 +27,9 @@ def test_lanes_without_weights_are_strict() -> None:
         ({"high": 2000}, "its weight is '2000'"),
     ],
 )
-def test_wrong_lanes_are_refused_with_the_reason(lanes: Any, words: str) -> None:
+def test_wrong_queues_are_refused_with_the_reason(queues: Any, words: str) -> None:
     with pytest.raises(SettingsError, match=words):
-        parse_queue_order(lanes)
+        parse_queue_order(queues)
 
 
 @pytest.mark.parametrize("limits", [["emails"], ["emails=0"], ["emails=x"], {"emails": -1}])
