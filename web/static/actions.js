@@ -1,9 +1,9 @@
-// What a person does with a row: look at its trace, copy it, retry, delete. Without this file the forms still work.
+// The actions of a row: show its trace, copy it, retry, delete. Without this file the forms still work.
 
 const toast = document.querySelector(".toast");
 let toastTimer;
 
-/** @param {string} text  @param {boolean} stays until the next one: a secret that is shown once */
+/** @param {string} text  @param {boolean} stays until the next message: a secret that is shown once */
 export function say(text, stays = false) {
   toast.textContent = text;
   toast.hidden = false;
@@ -11,11 +11,11 @@ export function say(text, stays = false) {
   if (!stays) toastTimer = setTimeout(() => (toast.hidden = true), 5_000);
 }
 
-/** What an address needs to mean a connection: nothing for the first one. */
+/** The query that selects a connection; empty for the first one. */
 export const suffix = (connection) =>
   !connection || connection === "default" ? "" : `?connection=${encodeURIComponent(connection)}`;
 
-/** What a change sends along, so that it can only come from a page of ours; nothing where nobody signs in. */
+/** The CSRF header of a change; empty when nobody signs in. */
 export const csrf = () => {
   const token = document.querySelector('meta[name="csrf"]')?.content;
   return token ? { "X-CSRF-Token": token } : {};
@@ -31,7 +31,7 @@ async function act(form) {
   try {
     const answer = await fetch(address, { method: retry ? "POST" : "DELETE", headers: csrf() });
     if (!answer.ok && answer.status !== 404) throw new Error((await answer.json()).detail);
-    say(answer.status === 404 ? "It left the failed list before." : retry ? "Back in its queue." : "Deleted permanently.");
+    say(answer.status === 404 ? "It is no longer in the failed list." : retry ? "Back in its queue." : "Deleted permanently.");
     row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry, connection: row.dataset.connection } }));
   } catch (error) {
     say(`${retry ? "Not retried" : "Not deleted"}: ${error.message}`);
@@ -72,7 +72,7 @@ function setOpen(trace, open) {
   trace.querySelector(".error").setAttribute("aria-expanded", String(open));
 }
 
-// WCAG 1.4.13: what hover or focus brought up can be put away without moving either.
+// WCAG 1.4.13: content shown on hover or focus can be dismissed without moving either.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   document.querySelectorAll("details.confirm[open]").forEach((open) => (open.open = false));

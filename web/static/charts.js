@@ -1,4 +1,4 @@
-// Draws the figures with uPlot (vendored); the same figures stand on the page as a table.
+// Draws the figures with uPlot (vendored); the page has the same figures as a table.
 
 import uPlot from "./vendor/uplot/uPlot.esm.js";
 

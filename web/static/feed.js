@@ -1,9 +1,9 @@
-// The feed as a browser follows it: one WebSocket, resumed by cursor, reconnecting with back-off.
+// The client of the feed: one WebSocket, resumed by cursor, reconnecting with back-off.
 
 const FIRST_PAUSE_MS = 500;
 const LONGEST_PAUSE_MS = 15_000;
 
-/** A socket does not say why it was refused: where nobody is signed in any more, the page leads to the sign-in. */
+/** A WebSocket does not say why it was refused: when the session has ended, the page goes to the sign-in. */
 async function signInAgain() {
   const answer = await fetch("/api/v1/me").catch(() => null);
   if (answer?.status === 401) location.reload();
@@ -12,7 +12,7 @@ async function signInAgain() {
 export class Feed extends EventTarget {
   /**
    * @param {string[]} topics
-   * @param {string | null} cursor where the page's own data stands
+   * @param {string | null} cursor of the data that the page was rendered with
    * @param {string} connection whose feed it is; "" for the first one's
    */
   constructor(topics, cursor, connection = "") {
@@ -22,7 +22,7 @@ export class Feed extends EventTarget {
     this.query = connection ? `?connection=${encodeURIComponent(connection)}` : "";
     this.failures = 0;
     this.connect();
-    // A laptop that wakes up, a network that returns: do not wait for the back-off.
+    // After a laptop wakes up or the network is back, connect at once, without the back-off.
     addEventListener("online", () => this.hurry());
     document.addEventListener("visibilitychange", () => document.hidden || this.hurry());
   }

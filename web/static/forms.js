@@ -1,4 +1,4 @@
-// Forms that ask the API: sent without leaving the page, and what is wrong is said beside them.
+// Forms of the API: sent without leaving the page; errors are shown beside them.
 // Without this file they still work: the service answers a form with the page it came from.
 
 import { say } from "./actions.js";
@@ -14,7 +14,7 @@ async function send(form, submitter) {
   return told;
 }
 
-/** Say under the form what was wrong, and mark the field. */
+/** Show the error under the form, and mark the field. */
 export function complain(form, error) {
   let line = form.querySelector(".form-error");
   if (!line) form.append((line = Object.assign(document.createElement("p"), { className: "form-error", role: "alert" })));

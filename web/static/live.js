@@ -1,4 +1,4 @@
-// Keeps the page true: subscribes to the feed for what the page shows, and fills it in.
+// Keeps the page up to date: subscribes to the topics that the page shows, and fills in what comes.
 
 import "./actions.js";
 import "./forms.js";
@@ -35,7 +35,7 @@ function follow(topics, cursor, onFrame, connection = here) {
   });
 }
 
-/** A connection that is down is said so, with its reason. */
+/** Shows each connection that is down, with the reason. */
 function showConnections(connections) {
   const place = document.querySelector('[data-live="connections"]');
   const said = connections.map((each) => (each.ok ? each.warning : each.detail)).filter(Boolean);
@@ -91,14 +91,14 @@ function followDashboard() {
     }
     settle();
   };
-  // The page was rendered at the same instant as its cursor: the feed goes on from there. Of several connections each
+  // The page was rendered at the instant of its cursor, so the feed continues from there. With several connections each
   // feed begins with its own figures, which are added up.
   for (const name of names) {
     follow(["counts", "active", "failed"], alone ? cursors[name] : null, onFrame(name), name);
   }
 }
 
-// Rows that left make room for older ones the page has not got.
+// Rows that were removed make room for older ones, which the page does not have.
 let refilling;
 function refill(failed, most, total, connections) {
   clearTimeout(refilling);
@@ -111,7 +111,7 @@ function refill(failed, most, total, connections) {
   }, 400);
 }
 
-/** A job's page: as it moves, its parts are fetched again. */
+/** A job's page: when the job changes, its parts are fetched again. */
 function followJob() {
   let shown;
   follow([`job:${article.dataset.job}`], null, (frame) => {
@@ -122,12 +122,12 @@ function followJob() {
   });
 }
 
-/** A page that the server renders: what moved is fetched again. */
+/** A page that the server renders: what changed is fetched again. */
 function followPage(topics) {
   let known = false;
   follow(topics, null, (frame) => {
     if (frame.type === "snapshot") {
-      // The page was rendered a moment before: one look when all topics stand, in case something moved in between.
+      // The page was rendered a moment ago: fetch once when all topics are subscribed, in case something changed since.
       if (!known) soon();
       known = true;
     } else if (frame.type === "change") soon();

@@ -1,5 +1,5 @@
-// Keeps a page true that the server renders: when the feed says that something moved, the parts that may have are
-// fetched again and put in place. A part in which somebody types, or has something open, waits.
+// Keeps a page that the server renders up to date: when the feed says that something changed, the parts concerned are
+// fetched again and replaced. A part in which somebody types, or has something open, is replaced later.
 
 import { tickAll } from "./times.js";
 

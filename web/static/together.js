@@ -15,7 +15,7 @@ export function addUp(stats) {
   return total;
 }
 
-/** The worst of what is said of each connection; where something runs and all is in order, of all together. */
+/** The worst status of all connections; when all are in order and something runs, their common status. */
 export function worst(stats) {
   let name, found;
   for (const [each, { standing }] of stats) {
@@ -28,7 +28,7 @@ export function worst(stats) {
   return { ...found, text: `${number.format(processing)} running, ${number.format(queued)} waiting.${trouble}` };
 }
 
-/** The last active jobs: those that run first, each kind with the newest first. */
+/** The newest active jobs: running ones first, the newest first within each kind. */
 export function mergeActive(lists) {
   const at = (job) => job.started_at ?? job.created_at ?? "";
   const waits = (job) => Number(job.state !== "processing");
