@@ -174,6 +174,21 @@ async def test_a_consumer_cut_off_50_times_during_2000_jobs_ends_with_exactly_th
     assert len(cursors) == await pool.xlen("arqlight:events")
 
 
+async def test_a_consumer_that_resumes_after_nobody_watched_gets_what_happened_meanwhile(
+    client: Client, journal: Journal
+) -> None:
+    socket = await subscribe(client, ["events"], "0-0")
+    await journal.enqueue([NewJob("ok", QUEUE, (), id="before")])
+    seen = await frame(socket, type="event", job="before")
+    await socket.close()
+    await eventually(lambda: not client.app[FEEDS]["default"]._subscribers)
+    await journal.enqueue([NewJob("ok", QUEUE, (), id="meanwhile")])
+    socket = await subscribe(client, ["events"], seen["cursor"])
+    await journal.enqueue([NewJob("ok", QUEUE, (), id="after")])
+    assert [(await frame(socket, type="event"))["job"] for _ in range(2)] == ["meanwhile", "after"]
+    await socket.close()
+
+
 def _place(cursor: str) -> tuple[int, ...]:
     return tuple(map(int, cursor.split("-")))
 

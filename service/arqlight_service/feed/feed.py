@@ -17,6 +17,7 @@ from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
 from arqlight.jobs.overview import Overview
 from arqlight_service.feed.frames import open_frame
+from arqlight_service.feed.recent import RecentEvents
 from arqlight_service.feed.subscriber import Subscriber
 from arqlight_service.feed.tick import Event as Event
 from arqlight_service.feed.tick import Tick as Tick
@@ -51,6 +52,7 @@ class Feed:
         self._subscribers: set[Subscriber] = set()
         self._somebody = asyncio.Event()
         self._position = START
+        self._recent = RecentEvents()
         self._told: dict[str, str] = {}
         self._running: set[str] = set()  # jobs somebody looks at that run: what they tell moves without an event
         self._watched_until = 0.0
@@ -71,6 +73,7 @@ class Feed:
         """Hand ticks to `subscriber` while the body runs."""
         if not self._subscribers:
             self._position = await self.last_cursor()
+            self._recent.clear()  # nobody watched for a while: there is a gap behind them
             self._told.clear()
             self._failed_seen.clear()
         self._subscribers.add(subscriber)
@@ -90,8 +93,12 @@ class Feed:
         """Whether the stream still has everything after `cursor`."""
         return await self._stream.can_resume(cursor)
 
-    async def events_after(self, cursor: str, count: int = PAGE, *, with_frames: bool = True) -> list[Event]:
-        """The events behind `cursor`, oldest first."""
+    async def events_after(self, cursor: str) -> list[Event]:
+        """A page of the events behind `cursor`, oldest first; those that ticks carried lately come from memory."""
+        kept = self._recent.after(cursor, PAGE)
+        return await self._read_events(cursor, PAGE) if kept is None else kept
+
+    async def _read_events(self, cursor: str, count: int, *, with_frames: bool = True) -> list[Event]:
         return [_event(each) for each in await self._stream.after(cursor, count, told=with_frames)]
 
     async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
@@ -117,6 +124,7 @@ class Feed:
                 logger.warning("the feed of connection %r waits for its server: %s", self._connection.name, error)
                 tick = Tick(self._position, [], await self._changed_connections(), self._position)
                 pause_s = AWAY_PAUSE_S
+            self._recent.add(tick)
             if tick.events or tick.changes:
                 for subscriber in list(self._subscribers):
                     subscriber.offer(tick)
@@ -129,7 +137,7 @@ class Feed:
     async def _make_tick(self) -> Tick:
         since = self._position
         has_frames = any("events" in subscriber.topics for subscriber in self._subscribers)
-        events = await self.events_after(since, MOST_EVENTS_A_TICK, with_frames=has_frames)
+        events = await self._read_events(since, MOST_EVENTS_A_TICK, with_frames=has_frames)
         cursor = events[-1].cursor if events else since
         wanted = {topic for subscriber in self._subscribers for topic in subscriber.topics}
         changes: dict[str, str] = {}
