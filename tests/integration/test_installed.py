@@ -12,10 +12,37 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.support import installed
+from tests.support import installed, plug_in
 from tests.support.installed import Environment, Release
 from tests.support.waiting import eventually
 
+START_AND_STOP = """
+import asyncio
+from arqlight.bundled import bundled_tasks, close_clients, open_clients
+
+async def main():
+    ctx = {}
+    await open_clients(ctx)
+    await bundled_tasks()["greet_customer"].coroutine(ctx, name="Ada")
+    await close_clients(ctx)
+    print(ctx["crm"])
+
+asyncio.run(main())
+"""
+FAIL_TO_START = """
+import asyncio
+from arqlight.bundled import close_clients, open_clients
+
+async def main():
+    ctx = {}
+    try:
+        await open_clients(ctx)
+    except ConnectionError as error:
+        await close_clients(ctx)
+        print(error, ctx["crm"])
+
+asyncio.run(main())
+"""
 Start = Callable[[Environment, Path, str], "subprocess.Popen[str]"]
 
 
@@ -90,6 +117,26 @@ async def test_what_is_installed_works_beside_folders_of_the_same_names(
             assert (await session.get(path)).status == 200, path
     up.send_signal(signal.SIGTERM)
     assert up.wait(timeout=40) == 0, (tmp_path / "up.log").read_text()
+
+
+def test_a_plug_in_family_runs_where_only_the_core_is_installed(release: Release, tmp_path: Path) -> None:
+    environment = installed.install(release.wheel, [], tmp_path / "environment")
+    plug_in.install(environment.packages, "acme-crm", plug_in.CRM, plug_in.CRM_POINTS)
+    python = str(environment.command()[0]).replace("bin/arqlight", "bin/python")
+    assert installed.run([python, "-c", START_AND_STOP], tmp_path).strip() == "['Ada', 'closed']"
+
+
+def test_a_family_that_cannot_start_is_the_error_and_those_before_it_are_stopped(
+    release: Release, tmp_path: Path
+) -> None:
+    environment = installed.install(release.wheel, [], tmp_path / "environment")
+    plug_in.install(environment.packages, "acme-crm", plug_in.CRM, plug_in.CRM_POINTS)
+    broken = {name.replace("acme_crm", "zeta_crm"): text for name, text in plug_in.CRM.items()}
+    worker = broken["zeta_crm/worker.py"].replace("crm", "zeta").replace("greet_customer", "greet_zeta")
+    broken["zeta_crm/worker.py"] = worker.replace('ctx["zeta"] = []', 'raise ConnectionError("zeta is away")')
+    plug_in.install(environment.packages, "zeta", broken, "[arqlight.families]\nzeta = zeta_crm.worker:FAMILY\n")
+    python = str(environment.command()[0]).replace("bin/arqlight", "bin/python")
+    assert installed.run([python, "-c", FAIL_TO_START], tmp_path).strip() == "zeta is away ['closed']"
 
 
 def _report(release: Release, environment: Environment) -> None:

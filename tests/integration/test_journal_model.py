@@ -308,7 +308,7 @@ class JournalModel(RuleBasedStateMachine):
         status = self.do(Job(job_id, self.redis, job.queue if job else QUEUES[0]).status())
         expected = {
             "queued": {JobStatus.queued}, "scheduled": {JobStatus.deferred},
-            "processing": {JobStatus.deferred, JobStatus.in_progress},  # see ARCHITECTURE.md, Waking
+            "processing": {JobStatus.deferred, JobStatus.in_progress},  # see docs/journal.md, "Different from arq, on purpose"
         }.get(job.state if job else "gone", {JobStatus.not_found, JobStatus.complete})  # fmt: skip
         assert status in expected, (job_id, job, status)
 

@@ -13,7 +13,7 @@ from arqlight.errors import SettingsError
 from arqlight.families.email.settings import EmailSettings
 from arqlight.jobs.masking import secrets_of
 from arqlight.key_ring import KeyRing
-from arqlight.settings import load_settings
+from arqlight.settings import FamilySettings, load_settings
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,19 @@ def test_a_secret_shows_in_no_repr_and_is_masked_also_where_a_family_reads_it(mo
     settings = load_settings()
     assert "hush" not in repr(settings) + str(settings) + repr(settings.of(EmailSettings))
     assert len([secret for secret in secrets_of(settings) if "hush" in secret]) == 4
+
+
+def test_what_a_family_declares_a_secret_is_masked_whatever_its_name() -> None:
+    @dataclass(frozen=True)
+    class CustomersSettings(FamilySettings):
+        customers_dsn: Secret | None = option(None, "Where they are, with a password.")
+        customers_page: int = option(10, "At a time.")
+
+    settings = load_settings(customers_dsn="crm://ada:hush@crm.example", customers_page=4321)
+    assert settings.of(CustomersSettings).customers_dsn is not None
+    secrets = secrets_of(settings)
+    assert "crm://ada:hush@crm.example" in secrets
+    assert "4321" not in secrets
 
 
 def test_keys_are_derived_as_rfc_5869_says(tmp_path: Path) -> None:

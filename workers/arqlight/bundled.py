@@ -1,8 +1,10 @@
 """What the bundled worker runs: the tasks of every task family that is installed, and one that tidies up."""
 
+import contextlib
 from typing import Any
 
-from arqlight.family import installed
+from arqlight.extras import MissingExtra, needed_for
+from arqlight.family import Family, installed
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import job_log
@@ -39,21 +41,26 @@ def no_progress(done: float, total: float, what: str = "") -> None:
 async def open_clients(ctx: dict[Any, Any]) -> None:
     """Put what tasks of families need into `ctx`, where it is not yet: settings, database, keys, each family's clients.
 
-    Nothing connects here: each does at its first use, so a server that comes later is no trouble.
+    Nothing connects here: each does at its first use, so a server that comes later is no trouble. Without the extra
+    `postgres` there is no `ctx["database"]`; families that keep data there bring it.
     """
-    from arqlight.families.database import Database  # with the extra `postgres`, as every family is
-
     settings: Settings = ctx.setdefault("settings", load_settings())
     ctx.setdefault("progress", no_progress)
     ctx.setdefault("log", job_log())
-    ctx.setdefault("database", Database(settings))
+    with contextlib.suppress(MissingExtra), needed_for("the database of task families"):
+        from arqlight.families.database import Database
+
+        ctx.setdefault("database", Database(settings))
     ctx.setdefault("keys", KeyRing(settings))
+    started: list[Family] = ctx.setdefault("started_families", [])
     for family in installed().families:
         await family.start(ctx)
+        started.append(family)
 
 
 async def close_clients(ctx: dict[Any, Any]) -> None:
-    """Close what `open_clients` opened."""
-    for family in reversed(installed().families):
+    """Close what `open_clients` opened, as far as it came: after a start that failed, the error is that start's."""
+    for family in reversed(ctx.pop("started_families", [])):
         await family.stop(ctx)
-    await ctx["database"].close()
+    if (database := ctx.get("database")) is not None:
+        await database.close()

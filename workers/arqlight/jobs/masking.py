@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from fnmatch import fnmatchcase
 from typing import Any
 
-from arqlight.checked_fields import Secret
-from arqlight.settings import OWN_NAMES, Settings
+from arqlight.checked_fields import Secret, is_secret_field
+from arqlight.settings import OWN_NAMES, FamilySettings, Settings
 
 MASK = "••••••"
 # Shorter values stand in texts by chance, and masking them would make the text unreadable.
@@ -34,11 +35,19 @@ def is_secret(name: object) -> bool:
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
-    """Every secret that is set; what is set for task families is one by its name."""
+    """Every secret that is set; what is set for task families is one by its name, or where a family declares it so."""
     own = [value for name in OWN_NAMES if isinstance(value := getattr(settings, name), Secret)]
-    kept = [value for name, value in settings.for_families.items() if is_secret(name)]
+    kept = [value for name, value in settings.for_families.items() if is_secret(name) or _is_declared_secret(name)]
     texts = (value.get_secret_value() if isinstance(value, Secret) else str(value) for value in (*own, *kept))
     return tuple(text for text in texts if text and text != "None")
+
+
+def _is_declared_secret(name: str) -> bool:
+    return any(
+        each.name == name and is_secret_field(kind, name)
+        for kind in FamilySettings.__subclasses__()
+        for each in fields(kind)
+    )
 
 
 def secrets_in(value: Any, depth: int = 0) -> list[str]:

@@ -1,6 +1,6 @@
 """The state machine: the one door to job state. Every transition is one Lua script; nothing else writes.
 
-The reads that the page and the API stand on are in `reading.py`.
+The reads that the page and the API stand on are in `reader.py`.
 """
 
 import json

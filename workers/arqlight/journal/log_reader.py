@@ -1,4 +1,4 @@
-"""Reads the log that `logbook.py` writes: the newest lines first, by level, job, task and text."""
+"""Reads the log that `runtime/job_log.py` writes: the newest lines first, by level, job, task and text."""
 
 import re
 from dataclasses import dataclass
