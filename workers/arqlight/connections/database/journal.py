@@ -1,4 +1,4 @@
-"""The transitions of jobs in PostgreSQL, but for those of a run: PgQueuer's worker makes them (see `worker/database_runner.py`)."""
+"""The transitions of jobs in PostgreSQL; those of a run are made by PgQueuer (`worker/database_runner.py`)."""
 
 import pickle
 import re
