@@ -12,7 +12,7 @@ from aiohttp import web
 
 from arqlight.connections.named import Connections, open_connections
 from arqlight.errors import SettingsError
-from arqlight.family import check_settings, installed
+from arqlight.family import check_families, check_settings
 from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
@@ -62,7 +62,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     check_settings(settings)
     check_alerts(settings)
     app[SETTINGS] = settings
-    installed()
+    check_families(settings)
     app[FAMILIES] = families = service_families()
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[KEY_RING] = KeyRing(settings)

@@ -119,6 +119,34 @@ async def test_what_is_installed_works_beside_folders_of_the_same_names(
     assert up.wait(timeout=40) == 0, (tmp_path / "up.log").read_text()
 
 
+NEEDED = {
+    "ARQLIGHT_TRACES": ("true", "otel", "server", "worker workers.settings.WorkerSettings", "up"),
+    "ARQLIGHT_AUTH": ("oidc", "oidc", "server", "up"),
+    "ARQLIGHT_CONNECTIONS": ("billing=postgresql://127.0.0.1:1/x", "postgres", "server", "up"),
+    "ARQLIGHT_STORAGE_URL": ("s3://exports", "s3", "server", "worker", "up"),
+}
+OIDC = {"ARQLIGHT_OIDC_ISSUER": "https://id.example", "ARQLIGHT_OIDC_CLIENT_ID": "x", "ARQLIGHT_ROLES": "ada=admin"}
+
+
+def test_a_setting_that_needs_an_extra_is_one_sentence_before_anything_starts(release: Release, tmp_path: Path) -> None:
+    bare = installed.install(release.wheel, [], tmp_path / "bare")
+    families = installed.install(release.wheel, ["families"], tmp_path / "families")
+    folder = installed.lay_out(tmp_path / "project")
+    for name, (value, extra, *commands) in NEEDED.items():
+        environment = families if extra == "s3" else bare
+        for command in commands:
+            data = tmp_path / "data"
+            done = subprocess.run(
+                environment.command(*command.split(), "--data-dir", str(data)), cwd=folder, capture_output=True,
+                env=installed.clean_environment() | OIDC | {"PORT": "0", name: value}, text=True, timeout=60, check=False,
+            )  # fmt: skip
+            told = done.stdout + done.stderr
+            assert done.returncode == 2, f"{name} {command}: {told}"
+            assert len(told.splitlines()) == 1, f"{name} {command}: {told}"
+            assert told.rstrip().endswith(f"pip install 'arqlight[{extra}]'"), f"{name} {command}: {told}"
+            assert not data.exists(), f"{name} {command}"
+
+
 def test_a_plug_in_family_runs_where_only_the_core_is_installed(release: Release, tmp_path: Path) -> None:
     environment = installed.install(release.wheel, [], tmp_path / "environment")
     plug_in.install(environment.packages, "acme-crm", plug_in.CRM, plug_in.CRM_POINTS)

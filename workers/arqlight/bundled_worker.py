@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from arqlight.bundled import bundled_schedules, bundled_tasks, close_clients, open_clients
 from arqlight.extras import MissingExtra
+from arqlight.family import check_families
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.serialization import read_plain
 from arqlight.settings import load_settings
@@ -15,6 +16,7 @@ if not bundled_tasks():
         "(arqlight worker myapp.WorkerSettings), or install ours, which",
         "families",
     )
+check_families(load_settings())
 
 
 class WorkerSettings:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from importlib.util import find_spec
 
 from arqlight.errors import SettingsError
 
@@ -37,6 +38,13 @@ class MissingExtra(SettingsError):
 def extra_of(error: ImportError) -> str | None:
     """The extra that would have brought the module that is missing; None for a module of no extra."""
     return EXTRAS.get((error.name or "").partition(".")[0]) if isinstance(error, ModuleNotFoundError) else None
+
+
+def require(what: str, *modules: str) -> None:
+    """Raise MissingExtra, which says what needs it, for a module that is not there; nothing is imported."""
+    for module in modules:
+        if find_spec(module) is None:
+            raise MissingExtra(what, EXTRAS[module])
 
 
 @contextlib.contextmanager

@@ -36,6 +36,7 @@ class Family:
     :param settings: what can be set for it, as environment variables and flags.
     :param schedules: its periodic jobs, from the settings.
     :param on_startup, on_shutdown: put clients into the worker's `ctx`, and close them.
+    :param check: raises SettingsError for settings that it cannot work with, before anything is started.
     :param tidy: removes what has expired, once a day; returns how much went, by kind.
     :param exports: SQLAlchemy tables that may be exported, by the name people see.
     :param migrations, schema: a folder of Alembic migrations, and the PostgreSQL schema they are for.
@@ -47,6 +48,7 @@ class Family:
     schedules: Callable[[Settings], Sequence[PeriodicJob]] | str | None = None
     on_startup: Hook | str | None = None
     on_shutdown: Hook | str | None = None
+    check: Callable[[Settings], None] | str | None = None
     tidy: Tidy | str | None = None
     exports: Mapping[str, Any] | str | None = None
     migrations: Path | None = None
@@ -69,6 +71,11 @@ class Family:
         """Its periodic jobs."""
         schedules = _resolved(self.schedules)
         return schedules(settings) if schedules else ()
+
+    def check_settings(self, settings: Settings) -> None:
+        """Raise SettingsError for settings that it cannot work with."""
+        if check := _resolved(self.check):
+            check(settings)
 
     async def start(self, ctx: Context) -> None:
         """Run its start-up hook."""
@@ -147,6 +154,12 @@ def check_settings(settings: Settings) -> None:
     for family in declared():
         if family.settings is not None:
             settings.of(family.settings)
+
+
+def check_families(settings: Settings) -> None:
+    """Raise SettingsError for a family that cannot work, as it is or with these settings."""
+    for family in installed().families:
+        family.check_settings(settings)
 
 
 def load_plug_ins(group: str, kind: type[Any], *, skip_missing_extras: bool = False) -> dict[str, Any]:

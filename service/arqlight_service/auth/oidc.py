@@ -3,7 +3,6 @@
 authlib makes the requests, joserfc checks the ID token's signature and claims.
 """
 
-import importlib.util
 import json
 import secrets
 import time
@@ -11,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from arqlight.connections.parts.expiring_texts import ExpiringTexts
-from arqlight.errors import SettingsError
+from arqlight.extras import require
 from arqlight.settings import Settings
 from arqlight_service.api.problems import Problem
 
@@ -131,9 +130,8 @@ class Provider:
 
 
 def check_packages() -> None:
-    """Raise SettingsError when what this needs is not installed."""
-    if not all(importlib.util.find_spec(name) for name in ("authlib", "httpx2", "joserfc")):
-        raise SettingsError("ARQLIGHT_AUTH=oidc needs more packages: pip install 'arqlight[oidc]'")
+    """Raise MissingExtra when what this needs is not installed."""
+    require("ARQLIGHT_AUTH=oidc", "authlib", "httpx2", "joserfc")
 
 
 def _reason(error: Exception) -> str:

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import click
 
+from arqlight.connections.named import open_databases
 from arqlight.errors import SettingsError
 from arqlight.extras import MissingExtra
-from arqlight.family import check_settings, installed
+from arqlight.family import check_families, check_settings, installed
+from arqlight.journal.tracing import check_packages
 from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings, load_settings
 from arqlight_service.auth.middleware import refuse_open_service
+from arqlight_service.cli.exits import USAGE
 from arqlight_service.cli.settings_options import settings_options
 from arqlight_service.family import service_families
 
@@ -36,7 +39,10 @@ def up(worker_settings: str | None, demo: bool) -> None:
     refuse_open_service(settings)
     if demo and find_spec("aiosmtpd") is None:
         raise MissingExtra("the demo", "demo")
-    installed()  # a family that cannot work is said before anything is started
+    # What cannot work is said before anything is started.
+    check_packages(settings)
+    open_databases(settings)
+    check_families(settings)
     service_families()
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
 
@@ -88,6 +94,8 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
         }
         click.echo(f"arqlight is at http://{settings.host}:{port}/  (stop with Ctrl-C)")
         ended = await _first_to_end(processes, stopping)
+        if ended and processes[ended].returncode == USAGE:
+            return USAGE  # it has said what is wrong
         if ended:
             click.echo(f"arqlight: the {ended} ended by itself (exit code {processes[ended].returncode}); stopping")
         else:

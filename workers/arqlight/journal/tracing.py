@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from arqlight.errors import SettingsError
+from arqlight.extras import needed_for, require
 from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
 
@@ -22,21 +22,25 @@ def is_on() -> bool:
     return _tracer is not None
 
 
+def check_packages(settings: Settings) -> None:
+    """Raise MissingExtra where traces are wanted and cannot be made."""
+    if settings.traces:
+        require("ARQLIGHT_TRACES", "opentelemetry")
+
+
 def switch_on(settings: Settings, service: str, provider: Any = None) -> None:
     """Make spans from now on, if the settings say so; they go where the OTEL_… variables say.
 
-    :param provider: an application's own TracerProvider. Raises SettingsError when the packages are missing.
+    :param provider: an application's own TracerProvider. Raises MissingExtra.
     """
     global _tracer
     if not settings.traces:
         return
-    try:
+    with needed_for("ARQLIGHT_TRACES"):
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor
-    except ImportError as error:
-        raise SettingsError("ARQLIGHT_TRACES needs more packages: pip install 'arqlight[otel]'") from error
     if provider is None:
         provider = TracerProvider(resource=Resource.create({"service.name": service}))
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from arqlight.errors import SettingsError
-from arqlight.extras import needed_for
+from arqlight.extras import needed_for, require
 from arqlight.families.bulk.settings import BulkSettings
 from arqlight.settings import Settings
 
@@ -88,6 +88,15 @@ class FileOfFolder:
         self._draft.unlink(missing_ok=True)
 
 
+def check(settings: Settings) -> None:
+    """Raise SettingsError for a store that is none we know, MissingExtra for one whose packages are not there."""
+    url = settings.of(BulkSettings).storage_url
+    if url is not None and not url.startswith(("file://", "s3://")):
+        raise _unknown(url)
+    if url is not None and url.startswith("s3://"):
+        require(f"ARQLIGHT_STORAGE_URL={url!r}", "obstore")
+
+
 def open_store(settings: Settings) -> Store:
     """The store that is set; a folder is made when it is missing. Raises SettingsError, MissingExtra.
 
@@ -106,4 +115,8 @@ def open_store(settings: Settings) -> Store:
         raise SettingsError(
             f"ARQLIGHT_STORAGE_URL={url!r} cannot be used: {error}; write file:///folder or s3://bucket/prefix"
         ) from None
-    raise SettingsError(f"ARQLIGHT_STORAGE_URL={url!r}: only file:// and s3:// are known")
+    raise _unknown(url)
+
+
+def _unknown(url: str) -> SettingsError:
+    return SettingsError(f"ARQLIGHT_STORAGE_URL={url!r}: only file:// and s3:// are known")
