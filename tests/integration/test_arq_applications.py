@@ -206,7 +206,7 @@ async def test_a_job_that_kills_every_worker_becomes_failed_and_kills_no_more(
         [claim] = await eventually(functools.partial(_claim, journal, f"victim-{attempt}"))
         assert claim.attempt == attempt
         await pool.zadd("arqlight:workers", {f"victim-{attempt}": 1})  # its lease ran out long ago
-        assert await journal.rescue() == 1
+        assert await journal.rescue(asks_for_ms=0) == 1
 
     async def slow(ctx: dict[str, Any]) -> None:
         raise AssertionError("it must not run again")
@@ -223,7 +223,7 @@ async def test_a_worker_that_lost_its_lease_cannot_end_a_job_twice(
     await pool.enqueue_job("greet", _job_id="once")
     [old] = await eventually(lambda: _claim(journal, "sleeper"))
     await pool.zadd("arqlight:workers", {"sleeper": 1})
-    await journal.rescue()
+    await journal.rescue(asks_for_ms=0)
     [new] = await eventually(lambda: _claim(journal, "sleeper"))
     assert new.token != old.token
     await journal.commit("sleeper", [Ending(old, "greet", 1, "succeeded")])

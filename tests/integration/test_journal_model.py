@@ -49,6 +49,7 @@ class Known:
     claim: Claim | None = None
     worker: str = ""
     has_result: bool = False
+    was_cut_short: bool = False
 
 
 class JournalModel(RuleBasedStateMachine):
@@ -135,8 +136,11 @@ class JournalModel(RuleBasedStateMachine):
         assert job.claim is not None
         self.do(self.journal.commit(job.worker, [_ending(job.claim, kind)]))
         self._give_away(job)
-        if kind == "cut short":
+        if kind == "cut short" and not job.was_cut_short:
             job.attempts -= 1
+            job.was_cut_short = True
+        elif kind in ("cut short", "rescheduled", "put off"):
+            job.was_cut_short = False
         job.state = {"rescheduled": "queued", "cut short": "queued", "put off": "scheduled"}.get(kind, kind)
 
     @precondition(lambda self: self.old)
@@ -156,7 +160,7 @@ class JournalModel(RuleBasedStateMachine):
     @rule(worker=st.sampled_from(WORKERS), is_first=st.booleans())
     def a_worker_dies(self, worker: str, is_first: bool) -> None:
         self.do(self.redis.zadd("arqlight:workers", {worker: 1}))
-        rescued = self.do(self.journal.rescue())
+        rescued = self.do(self.journal.rescue(asks_for_ms=0))
         held = [job for job in self.jobs.values() if job.state == "processing" and job.worker == worker]
         assert rescued == len(held)
         for job in held:
@@ -168,7 +172,9 @@ class JournalModel(RuleBasedStateMachine):
     def give_back_what_is_not_known(self, worker: str, knows: bool) -> None:
         held = [i for i, job in self.jobs.items() if job.state == "processing" and job.worker == worker]
         known = held[:1] if knows else []
-        assert self.do(self.journal.give_back(worker, known)) == len(held) - len(known)
+        claims = [claim for i in known if (claim := self.jobs[i].claim)]
+        stale = [claim._replace(token="1") for i in held if (claim := self.jobs[i].claim)]
+        assert self.do(self.journal.give_back(worker, [*stale, *claims])) == len(held) - len(known)
         for job_id in held[len(known) :]:
             job = self.jobs[job_id]
             self._give_away(job)
@@ -201,7 +207,7 @@ class JournalModel(RuleBasedStateMachine):
         assert job is not None
         assert job.state == "failed"
         if does == "retry":
-            job.state, job.attempts = "queued", 0
+            job.state, job.attempts, job.was_cut_short = "queued", 0, False
         else:
             del self.jobs[job_id]
 
@@ -323,7 +329,7 @@ def _ending(claim: Claim, kind: str) -> Ending:
     if kind == "put off":
         return Ending(claim, "t", claim.attempt, "rescheduled", delay_ms=FAR_MS)
     if kind == "cut short":
-        return Ending(claim, "t", claim.attempt, "rescheduled", counts=False)
+        return Ending(claim, "t", claim.attempt, "rescheduled", most_uncounted=1)
     return Ending(claim, "t", claim.attempt, kind)  # type: ignore[arg-type]
 
 

@@ -148,3 +148,28 @@ async def test_a_plain_arq_abort_reaches_the_worker_that_runs_the_job(
     assert job
     await eventually(lambda: pool.exists(f"arq:in-progress:{job.job_id}"))
     assert await job.abort(timeout=3, poll_delay=0.01)
+
+
+async def test_a_worker_that_was_full_takes_at_once_what_came_meanwhile(
+    pool: ArqRedis, journal: Journal, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arqlight.worker.worker.SAFETY_POLL_S", 600)
+    may_end = asyncio.Event()
+
+    async def wait(ctx: dict[str, Any]) -> None:
+        await may_end.wait()
+
+    await start_worker([func(wait, name="wait"), ok], max_jobs=1)
+    await journal.enqueue([NewJob("wait", QUEUE)])
+    await eventually(lambda: _runs(pool, 1))
+    await journal.enqueue([NewJob("test_wakeup.ok", QUEUE, id="next")])
+    may_end.set()
+    await eventually(lambda: _none_waits(pool))
+
+
+async def _runs(pool: ArqRedis, number: int) -> bool:
+    return bool(await pool.zcard("arqlight:processing:arq:queue") == number)
+
+
+async def _none_waits(pool: ArqRedis) -> bool:
+    return not await pool.zcard(QUEUE)

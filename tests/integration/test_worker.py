@@ -433,6 +433,7 @@ async def test_an_event_loop_that_a_task_blocks_keeps_its_lease(
     pool: ArqRedis, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, journal: Journal
 ) -> None:
     monkeypatch.setattr("arqlight.worker.heartbeat.LEASE_MS", 600)
+    monkeypatch.setattr("arqlight.journal.scripting.LEASE_MS", 600)
     monkeypatch.setattr("arqlight.worker.heartbeat.BEAT_S", 0.1)
     beats: list[float] = []
 
@@ -451,7 +452,7 @@ async def test_an_event_loop_that_a_task_blocks_keeps_its_lease(
     assert job
     assert await job.result(timeout=10, poll_delay=0.05) == "done"
     assert beats[0] > 0
-    assert await journal.rescue() == 0
+    assert await journal.rescue(asks_for_ms=0) == 0
 
 
 async def test_a_result_that_is_not_kept_is_not_found_as_in_arq(pool: ArqRedis, start_worker: StartWorker) -> None:

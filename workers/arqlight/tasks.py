@@ -6,7 +6,7 @@ A task so declared is an arq `Function`, so a plain arq worker runs it, back-off
 import functools
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from arq.worker import Function, Retry
@@ -65,6 +65,8 @@ class Task(Function):
 
     queue: str = queue_key("default")
     connection: str | None = None
+    # What an attempt that was cut off from outside (its timeout) is to raise: its own code cannot.
+    again: Callable[[dict[Any, Any], BaseException], BaseException] = field(default=lambda ctx, error: error)
 
     async def __call__(self, ctx: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         return await self.coroutine(ctx, *args, **kwargs)
@@ -80,11 +82,22 @@ def task(
     name: str | None = None,
     connection: str | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Task]:
-    """Declare a task. Any error is tried again after `backoff` until `tries` attempts are used up.
+    """Declare a task. Any error, a timeout too, is tried again after `backoff` until `tries` attempts are used up.
 
     `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is the name of a queue; `connection`
     is where its jobs go to unless somebody says otherwise, and workers of either connection run them.
     """
+
+    def again(ctx: dict[Any, Any], error: BaseException) -> BaseException:
+        """A Retry after the back-off while tries are left, else the error itself."""
+        number = ctx.get("job_try", 1)
+        override = ctx.get("override")
+        if number >= ((override and override.tries) or tries):
+            return error
+        wait = backoff.overridden(override) if override else backoff
+        retry = Retry(defer=wait.delay_s(number))
+        retry.__cause__ = error
+        return retry
 
     def declare(coroutine: Callable[..., Awaitable[Any]]) -> Task:
         @functools.wraps(coroutine)
@@ -94,12 +107,9 @@ def task(
             except (Retry, PermanentFailure):
                 raise
             except Exception as error:
-                number = ctx.get("job_try", 1)
-                override = ctx.get("override")
-                if number >= ((override and override.tries) or tries):
+                if (next_step := again(ctx, error)) is error:
                     raise
-                wait = backoff.overridden(override) if override else backoff
-                raise Retry(defer=wait.delay_s(number)) from error
+                raise next_step from error
 
         return Task(
             name=name or coroutine.__name__,
@@ -110,6 +120,7 @@ def task(
             max_tries=tries,
             queue=queue_key(queue),
             connection=connection,
+            again=again,
         )
 
     return declare

@@ -5,43 +5,61 @@ loop, and it packs commands in Python. On the path of every job both cost more t
 """
 
 import asyncio
+import builtins
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from hiredis import pack_command
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
+
+from arqlight.journal.deadline import CALL_S, deadline
 
 Command = tuple[str | bytes | int | float, ...]
 
 
-class TakesNoWrites(ConnectionError):
-    """The server is there and takes no writes for now: it is full, cannot save, or has too few replicas."""
+# A subscription to which nothing comes for so long is asked whether it lives.
+QUIET_S = 15.0
+
+
+class TakesNothingNow(ConnectionError):
+    """The server is there and refuses for now: it is busy, full, starting, cannot save, or has too few replicas."""
 
 
 # What such a server begins its refusals with (Valkey's `shared.noreplicaserr` and its neighbours in server.c).
-_FOR_NOW = ("NOREPLICAS", "MISCONF", "OOM ", "MASTERDOWN", "command not allowed when used memory")
+_FOR_NOW = (
+    "BUSY ", "LOADING", "READONLY", "NOREPLICAS", "MISCONF", "OOM ", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN",
+    "command not allowed when used memory",
+)  # fmt: skip
 
 
 def _told(error: ResponseError) -> RedisError:
     """A refusal that may be over in a moment is waited out like a server that is away."""
-    return TakesNoWrites(str(error)) if str(error).startswith(_FOR_NOW) else error
+    return TakesNothingNow(str(error)) if str(error).startswith(_FOR_NOW) else error
 
 
 class DedicatedConnection:
-    """Connected at the first call; after an error the next call connects anew. Errors are redis-py's own."""
+    """Connected at the first call; after an error the next call connects anew. Errors are redis-py's own.
+
+    Every call has a deadline: that of the address (`socket_timeout`), or ours.
+    """
 
     def __init__(self, redis: Redis) -> None:
         self._connection: Any = redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
+        self._longest_s = self._connection.socket_timeout or CALL_S
+        self._connection.socket_timeout = None  # the deadline is kept here, see `deadline`
         self._lock = asyncio.Lock()
 
-    async def call(self, *command: str | bytes | int | float) -> Any:
+    async def call(self, *command: str | bytes | int | float, waits_s: float = 0) -> Any:
         """Send one command and return its answer.
+
+        :param waits_s: how long the command itself waits, for a blocking one.
 
         Raises redis's ConnectionError or TimeoutError when the server is away (the command may have been carried out
         all the same), ResponseError for what it refuses.
         """
-        async with self._lock:
+        async with self._lock, self._deadline(waits_s):
             await self._connection.connect()
             await self._connection.send_packed_command(pack_command(command))  # type: ignore[arg-type]
             try:
@@ -54,7 +72,7 @@ class DedicatedConnection:
 
         Raises as `call` does.
         """
-        async with self._lock:
+        async with self._lock, self._deadline():
             await self._connection.connect()
             await self._connection.send_packed_command(b"".join(map(pack_command, commands)))  # type: ignore[arg-type]
             answers: list[Any] = []
@@ -71,11 +89,32 @@ class DedicatedConnection:
     async def messages(self, channel: str) -> AsyncIterator[bytes]:
         """Subscribe, and give each message until the connection breaks; first b"", when the subscription stands."""
         async with self._lock:
-            await self._connection.connect()
-            await self._connection.send_packed_command(pack_command(("SUBSCRIBE", channel)))  # type: ignore[arg-type]
+            async with self._deadline():
+                await self._connection.connect()
+                await self._connection.send_packed_command(pack_command(("SUBSCRIBE", channel)))  # type: ignore[arg-type]
             while True:
-                kind, _, data = await self._connection.read_response()
-                yield data if kind == b"message" else b""
+                kind, *_, data = await self._next_message()
+                if kind != b"pong":
+                    yield data if kind == b"message" else b""
+
+    async def _next_message(self) -> Any:
+        """The next thing the server says; one that is quiet is asked whether it is still there."""
+        with contextlib.suppress(builtins.TimeoutError):
+            async with deadline(QUIET_S):
+                return await self._connection.read_response(disconnect_on_error=False)
+        async with self._deadline():
+            await self._connection.send_packed_command(pack_command(("PING",)))
+            return await self._connection.read_response()
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self, more_s: float = 0) -> AsyncIterator[None]:
+        longest_s = self._longest_s + more_s
+        try:
+            async with deadline(longest_s):
+                yield
+        except builtins.TimeoutError:
+            await self._connection.disconnect(nowait=True)
+            raise TimeoutError(f"the server did not answer within {longest_s:g} s") from None
 
     async def close(self) -> None:
         """Hang up."""

@@ -22,7 +22,7 @@ from arqlight.jobs.serialization import serializer_named
 from arqlight.journal import tracing
 from arqlight.journal.dedicated_connection import Command, DedicatedConnection
 from arqlight.journal.keys import KEYS
-from arqlight.journal.scripting import Scripts
+from arqlight.journal.scripting import LEASE_MS, Scripts
 from arqlight.settings import Settings
 
 LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it ran this job"
@@ -58,10 +58,18 @@ class Claim(NamedTuple):
     aborted: bool
     lost: str
 
+    @property
+    def key(self) -> str:
+        """What tells this claim from every other, of the same id too."""
+        return f"{self.token} {self.id}"
+
 
 @dataclass(slots=True)  # not frozen: one is made for every attempt, and freezing triples the cost
 class Ending:
-    """How an attempt ended, for the journal. `result` is arq's serialized result; `result_ttl_ms` its life."""
+    """How an attempt ended, for the journal. `result` is arq's serialized result; `result_ttl_ms` its life.
+
+    `most_uncounted`, above 0, puts the job back with this attempt not counted, unless that happened as often in a row.
+    """
 
     claim: Claim
     task: str
@@ -72,7 +80,7 @@ class Ending:
     in_progress_ms: int = 0
     failure: Failure | None = None
     delay_ms: int = 0
-    counts: bool = True
+    most_uncounted: int = 0
     created_ms: int = 0
 
 
@@ -84,6 +92,7 @@ class Journal:
         self.settings = settings
         self.scripts = Scripts(redis, settings, line)
         self._serializer = serializer_named(settings.serializer)
+        self._rescuer = os.urandom(8).hex()
 
     async def enqueue(self, jobs: Sequence[NewJob]) -> list[str]:
         """Enqueue all of `jobs` or none; the ids, in order.
@@ -128,11 +137,13 @@ class Journal:
         worker: str,
         queues: Sequence[str],
         slots: int,
-        lease_ms: int,
+        hold_ms: int,
         honours_abort: bool,
         shares: Sequence[int] | None = None,
     ) -> tuple[list[Claim], bool]:
         """Take up to `slots` due jobs from `queues`, the first queue first; a job taken is nobody else's.
+
+        It stays out of the queue for `hold_ms`, by which time `renew` has to come.
 
         With `shares`, each queue gives up to its share first; what is left then goes to the queues in order.
         Also tells whether due jobs are left that another claim could take.
@@ -140,7 +151,7 @@ class Journal:
         turns: list[str | int] = []
         for queue, share in zip(queues, shares or [slots] * len(queues), strict=True):
             turns += [queue, share]
-        left, token, *flat = await self.scripts.run("claim", worker, slots, lease_ms, int(honours_abort), *turns)
+        left, token, *flat = await self.scripts.run("claim", worker, slots, hold_ms, int(honours_abort), *turns)
         token = _text(token)
         claims = [
             Claim(_text(job_id), _text(queue), payload, attempt, token, to_moment(score), aborted == 1, _text(lost))
@@ -148,18 +159,20 @@ class Journal:
         ]
         return claims, left == 1
 
-    async def mark_busy(self, worker: str, claims: Sequence[Claim], lease_ms: int) -> None:
-        """Say in arq's own words that jobs which `worker` still holds are in progress."""
+    async def renew(self, worker: str, claims: Sequence[Claim], hold_ms: int) -> None:
+        """Hold those that `worker` still has for as long again, and tell arq's clients that they are in progress."""
         flat = [part for claim in claims for part in (raw(claim.id), claim.token)]
-        await self.scripts.run("mark_busy", worker, lease_ms, *flat)
+        await self.scripts.run("renew", worker, hold_ms, *flat)
 
-    async def give_back(self, worker: str, known: Iterable[str]) -> int:
+    async def give_back(self, worker: str, known: Iterable[Claim]) -> int:
         """Put back what `worker` holds but is not in `known`, its attempt not counted; how many went back."""
-        return int(await self.scripts.run("give_back", worker, *map(raw, known)))
+        flat = [part for claim in known for part in (raw(claim.id), claim.token)]
+        return int(await self.scripts.run("give_back", worker, *flat))
 
-    async def recalled(self, worker: str) -> list[str]:
-        """Which of the jobs that `worker` runs were called off; each is told once."""
-        return [_text(job_id) for job_id in await self.scripts.run("recall", worker)]
+    async def recalled(self, worker: str) -> list[tuple[str, str]]:
+        """Which of the jobs that `worker` runs were called off, as id and token; each is told once."""
+        told = map(_text, await self.scripts.run("recall", worker))
+        return list(zip(told, told, strict=True))
 
     async def ring(self, queue: str) -> None:
         """Pass on a token of `queue` that came to a worker which cannot take a job."""
@@ -201,9 +214,8 @@ class Journal:
         held = (worker, raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
         kept = (ending.result, ending.result_ttl_ms, ending.in_progress_ms)
         if ending.kind == "rescheduled":
-            tries = ending.attempt if ending.counts else ending.attempt - 1
             entry = failure.to_entry() if failure else ""
-            return "reschedule", (*held, ending.attempt, tries, ending.delay_ms, entry)
+            return "reschedule", (*held, ending.attempt, ending.most_uncounted, ending.delay_ms, entry)
         if ending.kind == "cancelled":
             return "cancel", (*held, *kept)
         assert failure is not None  # noqa: S101 - a failed ending is built with its failure
@@ -271,10 +283,14 @@ class Journal:
         """Remove up to `most` jobs that wait in a queue (by key), due or scheduled; how many went."""
         return int(await self.scripts.run("empty", queue, most))
 
-    async def rescue(self) -> int:
-        """Return the jobs of dead workers to their queues; how many came back."""
+    async def rescue(self, asks_for_ms: int = LEASE_MS) -> int:
+        """Return the jobs of dead workers to their queues; how many came back.
+
+        To be called every few seconds: nothing comes back before the server has answered us for `asks_for_ms`.
+        """
         rescued = 0
-        while came_back := int(await self.scripts.run("rescue", 1000, "WorkerLost", LOST_MESSAGE, "WorkerLost")):
+        lost = ("WorkerLost", LOST_MESSAGE, "WorkerLost")
+        while came_back := int(await self.scripts.run("rescue", 1000, *lost, self._rescuer, asks_for_ms)):
             rescued += came_back
         return rescued
 

@@ -38,6 +38,7 @@ KEYS: dict[str, str] = {
     "workers": "arqlight:workers",  # sorted set: worker -> end of its lease, ms
     "worker": "arqlight:worker:",  # hash: what a worker says of itself
     "left": "arqlight:left:",  # string: a worker that left in order
+    "rescuer": "arqlight:rescuer:",  # string for each that looks for dead workers: since when it has had the server, ms
     "claimed": "arqlight:claimed:",  # set of the jobs a worker holds
     "stager": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
     "dead": "arqlight:dead",  # sorted set: worker that stopped without notice -> when that was found, ms

@@ -14,6 +14,7 @@ from arqlight.settings import Settings
 
 _FOLDER = Path(__file__).parent / "scripts"
 _PROLOGUE = (_FOLDER / "prologue.lua").read_text()
+LEASE_MS = 10_000  # how long a worker lives without a sign of life; claims and heartbeats renew it
 MOST_TOKENS = 16  # on one bell; a worker that comes away full wakes the next
 
 
@@ -25,6 +26,7 @@ def script_source(verb: str, settings: Settings) -> str:
         "failed": settings.keep_failed,
         "history": settings.keep_attempts,
         "tokens": MOST_TOKENS,
+        "lease": LEASE_MS,
         "logs": settings.keep_logs,
         "log": settings.keep_job_log,
         "audit": settings.keep_audit,

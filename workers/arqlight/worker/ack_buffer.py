@@ -7,7 +7,7 @@ from collections.abc import Callable
 from redis.exceptions import RedisError
 
 from arqlight.connections.connection_errors import SERVER_AWAY
-from arqlight.journal.journal import Ending, Journal
+from arqlight.journal.journal import Claim, Ending, Journal
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500
@@ -35,9 +35,9 @@ class AckBuffer:
         """Whether more waits than the next group takes."""
         return len(self._waiting) > LARGEST_GROUP
 
-    def unwritten(self) -> set[str]:
-        """The ids of the jobs that ended and are not written down yet."""
-        return {ending.claim.id for ending, _ in (*self._waiting, *self._underway)}
+    def unwritten(self) -> list[Claim]:
+        """The claims of the jobs that ended and are not written down yet."""
+        return [ending.claim for ending, _ in (*self._waiting, *self._underway)]
 
     def submit(self, ending: Ending) -> None:
         """Write `ending` down soon."""

@@ -26,9 +26,17 @@ from arqlight.jobs.overrides import Override
 from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
+from arqlight.tasks import Task
 from arqlight.worker.host import AttemptHost
 
 logger = logging.getLogger("arqlight.worker")
+
+
+# How often in a row an attempt may end uncounted: for a shutdown, and while it waits its turn (`NotYet`).
+MOST_SHUTDOWNS = 1
+MOST_WAITS = 1000
+# A task that swallowed the cancellation of its timeout is cancelled again.
+CANCEL_AGAIN_S = 10.0
 
 
 class Aborted(asyncio.CancelledError):
@@ -47,20 +55,27 @@ class Attempt:
     enqueued_ms: int = 0
     number: int = 0
     started_ms: int = field(default_factory=timestamp_ms)
+    renewed_ms: int = field(default_factory=timestamp_ms)
     context: dict[Any, Any] = field(default_factory=dict)
     function: Function | CronJob | None = None
+    called_s: float | None = None
     timer: asyncio.TimerHandle | None = None
-    timed_out: bool = False
+    timer_cancels: int = 0
+    ending: Ending | None = None
     override: Override | None = None
 
     async def run(self) -> Ending:
-        """Run the job once. Never raises but for a cancellation that comes before the job began."""
+        """Run the job once. Never raises but for a cancellation that comes before the job began.
+
+        How it ended is decided before `on_job_end` runs: no hook, and no cancellation of one, changes that.
+        """
         self.number = self.claim.attempt
         ATTEMPT.set(self)
         try:
             self.function = self._prepare()
         except (Exception, asyncio.CancelledError) as refusal:
-            return self._refused(refusal)
+            self.ending = self._refused(refusal)
+            return self.ending
         self.context = {
             **self.worker.ctx,
             "job_id": self.claim.id,
@@ -73,11 +88,11 @@ class Attempt:
         try:
             if self.worker.on_job_start:
                 await self.worker.on_job_start(self.context)
-            ending = await self._traced() if tracing.is_on() else self._succeeded(await self._call(self.function))
+            self.ending = await self._traced() if tracing.is_on() else self._succeeded(await self._call(self.function))
         except (Exception, asyncio.CancelledError, SystemExit) as error:
-            ending = self._ended_by(error)
+            self.ending = self._ended_by(error)
         await self.hook(self.worker.on_job_end, "on_job_end")
-        return ending
+        return self.ending
 
     async def _traced(self) -> Ending:
         """The call and its end, as a span in the trace that enqueued the job."""
@@ -99,6 +114,9 @@ class Attempt:
                 await hook(self.context)
             except Exception:
                 logger.exception("%s of job %s failed", name, self.claim.id)
+            except asyncio.CancelledError:
+                _take_back_cancels()
+                logger.warning("%s of job %s was cancelled", name, self.claim.id)
 
     def _prepare(self) -> Function | CronJob:
         """The function to run. Raises what arq would put into the result of a job that cannot start."""
@@ -132,14 +150,17 @@ class Attempt:
         return wished_try or 0
 
     def set_timer(self, task: asyncio.Task[Any]) -> None:
-        """Start the clock of a job that runs in `task`, as of the moment it began."""
-        if self.function is not None:
-            left_s = self._timeout_s(self.function) - self._spent_s
-            self.timer = self.worker.loop.call_later(left_s, self._time_out, task)
+        """Start the clock of a job that runs in `task`, as of the moment its function was called, if it was yet."""
+        if self.function is None or self.called_s is None or self.timer is not None or self.ending is not None:
+            return
+        timeout_s = self._timeout_s(self.function)
+        if timeout_s is not None:
+            self.timer = self.worker.loop.call_at(self.called_s + timeout_s, self._time_out, task)
 
     def _time_out(self, task: asyncio.Task[Any]) -> None:
-        self.timed_out = True
+        self.timer_cancels += 1
         task.cancel()
+        self.timer = self.worker.loop.call_later(CANCEL_AGAIN_S, self._time_out, task)
 
     async def _call(self, function: Function | CronJob) -> Any:
         if logger.isEnabledFor(logging.INFO):
@@ -147,11 +168,17 @@ class Attempt:
             again = f" try={self.number}" if self.number > 1 else ""
             shown = {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
             logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, shown), again)
+        self.called_s = self.worker.loop.time()
+        task = asyncio.current_task()
+        if (
+            self.worker.on_job_start and task
+        ):  # it may have waited: then the worker has set the timers of its group already
+            self.set_timer(task)
         try:
             return await function.coroutine(self.context, *self.args, **self.kwargs)
         except asyncio.CancelledError as cancelled:
-            task = asyncio.current_task()
-            if self.timed_out and task and task.uncancel() == 0:  # above 0, a shutdown or an abort came as well
+            if self.timer_cancels and task and task.cancelling() <= self.timer_cancels:  # else a shutdown or an abort
+                _take_back_cancels()
                 raise TimeoutError(f"ran longer than its timeout of {self._timeout_s(function):g} s") from cancelled
             raise
         finally:
@@ -169,45 +196,41 @@ class Attempt:
             )
         if logger.isEnabledFor(logging.INFO):
             logger.info("%6.2fs ← %s ● %s", self._spent_s, self._ref, shown)
-        self.worker.jobs_complete += 1
         return self._ending("succeeded", data)
 
     def _ended_by(self, error: BaseException) -> Ending:
         worker = self.worker
         if isinstance(error, asyncio.CancelledError):
-            task = asyncio.current_task()
-            while task and task.cancelling():
-                task.uncancel()
-            if self.claim.id in worker.aborting_tasks:
-                worker.aborting_tasks.discard(self.claim.id)
+            was_cancelled = _take_back_cancels()
+            if self.claim.key in worker.aborting_tasks:
                 return self._aborted()
-        if worker.retry_jobs and isinstance(error, asyncio.CancelledError | RetryJob):
-            logger.info("%6.2fs ↻ %s cancelled, will be run again", self._spent_s, self._ref)
-            worker.jobs_retried += 1
-            return self._ending("rescheduled", counts=False)
+            if worker.retry_jobs and was_cancelled and worker.is_stopping:
+                logger.info("%6.2fs ↻ %s cancelled, will be run again", self._spent_s, self._ref)
+                return self._ending("rescheduled", most_uncounted=MOST_SHUTDOWNS)
         if isinstance(error, NotYet):
             logger.info("%6.2fs ↻ %s waits its turn: %s", self._spent_s, self._ref, error.why)
-            return self._ending("rescheduled", counts=False, delay_ms=error.defer_score or 0)
-        if worker.retry_jobs and isinstance(error, Retry):
+            return self._ending("rescheduled", most_uncounted=MOST_WAITS, delay_ms=error.defer_score or 0)
+        if isinstance(self.function, Task) and isinstance(error, TimeoutError | asyncio.CancelledError):
+            error = self.function.again(self.context, error)
+        # A cancellation that nobody here asked for (an inner task was cancelled, a library's scope) counts, as in arq.
+        if worker.retry_jobs and isinstance(error, Retry | RetryJob | asyncio.CancelledError):
             return self._asked_again(error)
         return self._failed(error, error)
 
-    def _asked_again(self, retry: Retry) -> Ending:
+    def _asked_again(self, error: BaseException) -> Ending:
         assert self.function is not None  # noqa: S101 - it ran
         tries = self._tries(self.function)
         if self.number >= tries:
             # arq finds this out at the next pick-up; the journal says it now, with the failure that used up the tries.
             logger.warning("%6.2fs ! %s max retries %d exceeded", self._spent_s, self._ref, tries)
-            return self._failed(retry, JobExecutionFailed(f"max {tries} retries exceeded"))
-        failure = self._describe(retry)
-        delay_ms = retry.defer_score or 0
+            return self._failed(error, JobExecutionFailed(f"max {tries} retries exceeded"))
+        failure = self._describe(error)
+        delay_ms = getattr(error, "defer_score", None) or 0
         logger.info("%6.2fs ↻ %s retrying job in %0.2fs", self._spent_s, self._ref, delay_ms / 1000)
-        self.worker.jobs_retried += 1
         return self._ending("rescheduled", failure=failure, delay_ms=delay_ms)
 
     def _aborted(self) -> Ending:
         logger.info("%6.2fs ⊘ %s aborted", self._spent_s, self._ref)
-        self.worker.jobs_failed += 1
         return self._ending("cancelled", self._serialize(asyncio.CancelledError(), success=False)[0])
 
     def _refused(self, refusal: BaseException) -> Ending:
@@ -226,7 +249,6 @@ class Attempt:
         return self._failed(refusal, refusal, message)
 
     def _failed(self, error: BaseException, result: BaseException, message: str | None = None) -> Ending:
-        self.worker.jobs_failed += 1
         failure = self._describe(error, message)
         extra = getattr(error, "extra", None)
         # The bounded text, not exc_info: an exception's own __str__ may raise, or print a megabyte.
@@ -306,10 +328,15 @@ class Attempt:
         keep_s = function.keep_result_s if function and function.keep_result_s is not None else worker.keep_result_s
         return to_ms(keep_s) or KEEP_NO_RESULT
 
-    def _timeout_s(self, function: Function | CronJob) -> float:
+    @property
+    def timeout_s(self) -> float | None:
+        """How long its function may run; None for no bound, and while there is no function."""
+        return None if self.function is None else self._timeout_s(self.function)
+
+    def _timeout_s(self, function: Function | CronJob) -> float | None:
         if self.override is not None and self.override.timeout_s is not None:
             return self.override.timeout_s
-        return (self.worker.job_timeout_s if function.timeout_s is None else function.timeout_s) or 0
+        return self.worker.job_timeout_s if function.timeout_s is None else function.timeout_s
 
     def _tries(self, function: Function | CronJob) -> int:
         if self.override is not None and self.override.tries is not None:
@@ -323,3 +350,12 @@ class Attempt:
     @property
     def _spent_s(self) -> float:
         return (timestamp_ms() - self.started_ms) / 1000
+
+
+def _take_back_cancels() -> int:
+    """Uncancel the task that runs now; how often it had been cancelled."""
+    task, taken_back = asyncio.current_task(), 0
+    while task and task.cancelling():
+        task.uncancel()
+        taken_back += 1
+    return taken_back

@@ -28,10 +28,11 @@ from arqlight.connections.database.writes import Writes
 from arqlight.errors import ArqlightError, WorkerLost
 from arqlight.jobs.queues import queue_key, queue_name
 from arqlight.journal.journal import Claim
+from arqlight.journal.scripting import LEASE_MS
 from arqlight.runtime.job_log import Logbook
 from arqlight.runtime.progress import Progress
 from arqlight.worker.attempt import Attempt
-from arqlight.worker.heartbeat import BEAT_S, LEASE_MS, memory_bytes
+from arqlight.worker.heartbeat import BEAT_S, memory_bytes
 from arqlight.worker.host import RunnerHost
 
 logger = logging.getLogger("arqlight.database")
@@ -55,7 +56,7 @@ class AbortRequest:
     def cancel(self) -> None:
         """Stop the job where it is."""
         self.cancel_called = True
-        self._view.aborting_tasks.add(self._claim.id)
+        self._view.aborting_tasks.add(self._claim.key)
         self._task.cancel()
 
 
@@ -161,6 +162,7 @@ class Runner:
     async def stop(self, grace_s: float) -> None:
         """Take nothing more; what runs has `grace_s` seconds, then goes back with its attempt not counted."""
         self._stopping.set()
+        self.view.is_stopping = True
         if self._manager:
             self._shut(self._manager)
         if self._serving is None:
@@ -196,8 +198,10 @@ class Runner:
             ending = await attempt.run()
         finally:
             self._running.pop(job.id, None)
+            self.view.aborting_tasks.discard(claim.key)
             self.view.progress.forget(claim.id)
         self._endings.note(job.id, ending)
+        self._worker.count(ending)
         if self.view.after_job_end is not None:
             await attempt.hook(self.view.after_job_end, "after_job_end")
         return ending.kind

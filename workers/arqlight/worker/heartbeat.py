@@ -1,28 +1,33 @@
 """A worker's heartbeat, from a thread of its own: a task that blocks the event loop does not cost the lease.
 
 The lease is the worker's, not the job's: one renewal covers all that it runs, whether that is 10 jobs or 10,000.
-When it runs out, any other worker returns its jobs (`journal.rescue`).
+When it runs out, any other worker returns its jobs (`journal.rescue`), which this thread does for others.
 """
 
 import asyncio
+import contextlib
 import logging
 import os
 import resource
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
+from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
-from arqlight.journal.scripting import Scripts
+from arqlight.journal.journal import Claim, Journal
+from arqlight.journal.scripting import LEASE_MS
 from arqlight.settings import Settings
-from arqlight.worker.stager import Offer, Stager
+from arqlight.worker.stager import Stager
 
 logger = logging.getLogger("arqlight.heartbeat")
-LEASE_MS = 10_000
 BEAT_S = 2.5
+# An event loop may stand still for as long as the longest timeout of what it runs, and so much more.
+STANDSTILL_S = 30.0
 
 
 def memory_bytes() -> int:
@@ -33,27 +38,55 @@ def memory_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
+class HeartbeatHost(Protocol):
+    """A worker, as far as its heartbeat needs it. All but `loop` is called in the heartbeat's thread."""
+
+    id: str
+    settings: Settings
+    loop: asyncio.AbstractEventLoop
+    hold_ms: int
+
+    def record(self) -> dict[str, str]:
+        """What the worker says of itself."""
+        ...
+
+    async def connect_beside(self) -> Redis:
+        """A connection for another event loop than the worker's."""
+        ...
+
+    def offer(self, looked: "Looked") -> bool:
+        """Wake up for new work if there is nothing else to do; whether it was so."""
+        ...
+
+    def long_running(self) -> Sequence[Claim]:
+        """What has run for so long that its claim is to be renewed."""
+        ...
+
+    def longest_timeout_s(self) -> float | None:
+        """The longest timeout of all that runs now; None where something may run for ever."""
+        ...
+
+
+class Looked(Protocol):
+    """Called when a worker that was woken has looked."""
+
+    def __call__(self) -> None: ...
+
+
 class Heartbeat:
     """Renews a worker's lease every `BEAT_S` seconds on a connection and an event loop of its own.
 
-    When the beat wins the post of the stager, the thread stages jobs as well; `offer` and `poll_s` are for it.
+    It also rescues the jobs of dead workers. When the beat wins the post of the stager, the thread stages jobs as well.
+    Whatever goes wrong in the thread is logged, and the next beat begins anew.
+
+    :param poll_s: for the stager: how often to look where the server sends no notifications; None where it does.
     """
 
-    def __init__(
-        self,
-        worker: str,
-        record: Callable[[], dict[str, str]],
-        connect: Callable[[], Awaitable[Redis]],
-        settings: Settings,
-        offer: Offer,
-        poll_s: float | None,
-    ) -> None:
-        self._worker = worker
-        self._record = record
-        self._connect = connect
-        self._settings = settings
-        self._offer = offer
+    def __init__(self, host: HeartbeatHost, poll_s: float | None) -> None:
+        self._host = host
         self._poll_s = poll_s
+        self._moved_s = time.monotonic()
+        self._stands_still = False
         self._staging: asyncio.Task[None] | None = None
         self.stager: Stager | None = None
         self._stopping = threading.Event()
@@ -69,29 +102,56 @@ class Heartbeat:
         await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
-        asyncio.run(self._beat())
-
-    async def _beat(self) -> None:
-        redis: Redis | None = None
-        scripts: Scripts | None = None
-        line: DedicatedConnection | None = None
         while not self._stopping.is_set():
             try:
-                redis = redis or await self._connect()
-                line = line or DedicatedConnection(redis)
-                scripts = scripts or Scripts(redis, self._settings, line)
-                fields = [part for pair in self._record().items() for part in pair]
-                is_stager = await scripts.run("heartbeat", self._worker, LEASE_MS, *fields)
-                await self._keep_staging(redis, scripts, is_stager == 1)
-            except (RedisError, OSError) as error:
-                logger.warning("heartbeat of %s not sent: %s", self._worker, error)
-            await asyncio.to_thread(self._stopping.wait, BEAT_S)
-        if redis and scripts and line:
-            await self._keep_staging(redis, scripts, False)
-            await line.close()
-            await redis.aclose()
+                asyncio.run(self._keep_beating())
+            except Exception as error:
+                logger.warning("heartbeat of %s not sent: %s", self._host.id, error or type(error).__name__)
+                self._stopping.wait(BEAT_S)
 
-    async def _keep_staging(self, redis: Redis, scripts: Scripts, is_stager: bool) -> None:
+    async def _keep_beating(self) -> None:
+        """Until stopped, or until something goes wrong."""
+        async with contextlib.AsyncExitStack() as stack:
+            async with deadline(SEVERAL_CALLS_S):
+                redis = await self._host.connect_beside()
+            stack.push_async_callback(redis.aclose)
+            line = DedicatedConnection(redis)
+            stack.push_async_callback(line.close)
+            journal = Journal(redis, self._host.settings, line)
+            stack.push_async_callback(self._keep_staging, redis, journal, False)
+            while not self._stopping.is_set():
+                if not self._is_stuck():
+                    await self._beat(redis, journal)
+                await asyncio.to_thread(self._stopping.wait, BEAT_S)
+
+    async def _beat(self, redis: Redis, journal: Journal) -> None:
+        fields = [part for pair in self._host.record().items() for part in pair]
+        is_stager = await journal.scripts.run("heartbeat", self._host.id, LEASE_MS, *fields)
+        if claims := self._host.long_running():
+            await journal.renew(self._host.id, claims, self._host.hold_ms)
+        await self._keep_staging(redis, journal, is_stager == 1)
+        if rescued := await journal.rescue():
+            logger.warning("%d jobs of dead workers are back in their queues", rescued)
+
+    def _is_stuck(self) -> bool:
+        """Whether the worker's event loop has stood still for too long; then its lease is left to run out."""
+        with contextlib.suppress(RuntimeError):  # it is closed, and the worker about to end
+            self._host.loop.call_soon_threadsafe(self._moved)
+        longest_s = self._host.longest_timeout_s()
+        still_s = time.monotonic() - self._moved_s
+        is_stuck = longest_s is not None and still_s > longest_s + STANDSTILL_S
+        if is_stuck and not self._stands_still:
+            logger.critical(
+                "the event loop of %s has not moved for %.0f s, longer than any job may run: its jobs are given away; "
+                "a task blocks it, see its stack with `py-spy dump --pid %d`", self._host.id, still_s, os.getpid(),
+            )  # fmt: skip
+        self._stands_still = is_stuck
+        return is_stuck
+
+    def _moved(self) -> None:
+        self._moved_s = time.monotonic()
+
+    async def _keep_staging(self, redis: Redis, journal: Journal, is_stager: bool) -> None:
         if self._staging and (self._staging.done() or not is_stager):
             self._staging.cancel()
             [ended] = await asyncio.gather(self._staging, return_exceptions=True)
@@ -99,5 +159,5 @@ class Heartbeat:
                 logger.error("the stager stopped", exc_info=ended)
             self._staging = self.stager = None
         if is_stager and self._staging is None:
-            self.stager = Stager(redis, scripts, self._offer, self._poll_s)
+            self.stager = Stager(redis, journal.scripts, self._host.offer, self._poll_s)
             self._staging = asyncio.create_task(self.stager.keep_staging())

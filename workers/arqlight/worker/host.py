@@ -9,6 +9,7 @@ from arq.cron import CronJob
 from arq.worker import Function
 
 from arqlight.jobs.overrides import Overrides
+from arqlight.journal.journal import Ending
 from arqlight.runtime.progress import Progress
 from arqlight.settings import Settings
 
@@ -32,12 +33,11 @@ class AttemptHost(Protocol):
     log_results: bool
     keep_result_s: float
     keep_result_forever: bool
-    job_timeout_s: float
     max_tries: int
-    jobs_complete: int
-    jobs_failed: int
-    jobs_retried: int
+    is_stopping: bool
 
+    @property
+    def job_timeout_s(self) -> float | None: ...
     @property
     def pool(self) -> ArqRedis: ...
 
@@ -52,6 +52,10 @@ class RunnerHost(AttemptHost, Protocol):
     max_jobs: int
     burst: bool
     after_job_end: Any
+
+    def count(self, ending: Ending) -> None:
+        """Count a job that is over, once."""
+        ...
 
     def tasks_to_announce(self) -> dict[str, dict[str, Any]]:
         """What those that enqueue by name have to know of each task."""

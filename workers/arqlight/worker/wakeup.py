@@ -42,7 +42,7 @@ class Wakeup:
         while True:
             await self._wanted.wait()
             try:
-                popped = await self._line.call("BLPOP", *self._lists, BLOCK_S)
+                popped = await self._line.call("BLPOP", *self._lists, BLOCK_S, waits_s=BLOCK_S)
             except RedisError as error:
                 logger.warning("wake-ups cannot be received, connecting again: %s", error)
                 await asyncio.sleep(PAUSE_S)

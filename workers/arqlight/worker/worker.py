@@ -1,6 +1,7 @@
 """The worker: claim, run, finish. A subclass of arq's, so an application's `WorkerSettings` runs unchanged."""
 
 import asyncio
+import builtins
 import contextlib
 import gc
 import json
@@ -28,6 +29,7 @@ from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.jobs.overrides import Overrides
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.serialization import write_json
+from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Ending, Journal
 from arqlight.journal.keys import KEYS
@@ -35,6 +37,7 @@ from arqlight.journal.overrides import read_overrides
 from arqlight.journal.pubsub import allow_notifications, hear
 from arqlight.journal.schedules import ensure_schedules
 from arqlight.journal.scripting import Scripts
+from arqlight.runtime.background import keep_running
 from arqlight.runtime.job_log import Logbook, job_log
 from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due
@@ -42,7 +45,7 @@ from arqlight.settings import Settings, load_settings, split_names
 from arqlight.tasks import Task
 from arqlight.version import __version__
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.attempt import Attempt
+from arqlight.worker.attempt import MOST_WAITS, Attempt
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
 from arqlight.worker.queue_order import QueueOrder
 from arqlight.worker.wakeup import Wakeup
@@ -92,13 +95,16 @@ class Worker(arq.Worker):
         self.schedules = schedules
         self.databases = databases
         self._runners: list[Runner] = []
-        self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(2)}"
+        self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+        self.is_stopping = False
+        # What runs, by claim: a job of the same id may run again here while hooks of its last attempt still do.
+        self.attempts: dict[str, Attempt] = {}
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
         self.secrets = secrets_of(settings)
         mask_also(split_names(settings.mask))
         self._started_ms = timestamp_ms()
-        self.lease_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
+        self.hold_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
         self._may_have_more = True
         self._abort_requested = True
@@ -157,14 +163,14 @@ class Worker(arq.Worker):
         await ensure_schedules(self.pool, self.schedules)
         notified = await allow_notifications(self.pool)
         self._wakeup = Wakeup(self.pool, self.queues, self._woken)
-        self._companions = [
-            asyncio.create_task(self._wakeup.listen()),
-            asyncio.create_task(hear(self.pool, KEYS["summons"] + self.id, self._hear_abort_request)),
-            asyncio.create_task(hear(self.pool, KEYS["overridden"], self._overridden)),
-            asyncio.create_task(self._look_around()),
-        ]
-        poll_s = None if notified else self.poll_delay_s
-        self._heartbeat = Heartbeat(self.id, self._record, self._connect_beside, self.settings, self._offer, poll_s)
+        companions: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "listener for wake-ups": self._wakeup.listen,
+            "listener for aborts": partial(hear, self.pool, KEYS["summons"] + self.id, self._hear_abort_request),
+            "listener for overrides": partial(hear, self.pool, KEYS["overridden"], self._overridden),
+            "look around": self._look_around,
+        }
+        self._companions = [asyncio.create_task(keep_running(what, work)) for what, work in companions.items()]
+        self._heartbeat = Heartbeat(self, None if notified else self.poll_delay_s)
         self._heartbeat.start()
         if self.databases:
             from arqlight.worker.database_runner import Runner  # not loaded where there is no database
@@ -179,15 +185,16 @@ class Worker(arq.Worker):
         # Taken before the claim is sent: one that was sent before the offer has not looked for it.
         looked, self._looked = self._looked, None
         try:
-            if self._lost_an_answer:
-                await self._give_back()
-            await self._claim()
-            if looked:
-                looked()
-            if self.allow_abort_jobs and self._abort_requested:
-                await self._abort_jobs()
-            await self.heart_beat()
-        except SERVER_AWAY as error:
+            async with deadline(SEVERAL_CALLS_S):
+                if self._lost_an_answer:
+                    await self._give_back()
+                await self._claim()
+                if looked:
+                    looked()
+                if self.allow_abort_jobs and self._abort_requested:
+                    await self._abort_jobs()
+                await self.heart_beat()
+        except (*SERVER_AWAY, builtins.TimeoutError) as error:
             logger.warning("the server does not answer, trying again: %s", error)
             self._wake.clear()
             self._may_have_more = True
@@ -204,15 +211,16 @@ class Worker(arq.Worker):
         queues, shares = self.queue_order.turns(asked)
         self._lost_an_answer = True
         claims, self._may_have_more = await self.journal.claim(
-            self.id, queues, asked, self.lease_ms, self.allow_abort_jobs, shares
+            self.id, queues, asked, self.hold_ms, self.allow_abort_jobs, shares
         )
         self._lost_an_answer = False
         attempts = [Attempt(self, claim) for claim in claims]
         for attempt in attempts:
-            claim = attempt.claim
+            key = attempt.claim.key
             task = self.loop.create_task(self._run(attempt))
-            self.tasks[claim.id] = self.job_tasks[claim.id] = task
-            task.add_done_callback(partial(self._settle, claim))
+            self.tasks[key] = self.job_tasks[key] = task
+            self.attempts[key] = attempt
+            task.add_done_callback(partial(self._settle, attempt))
         if attempts:
             # Behind the first step of each: a task that never waits needs no timer.
             self.loop.call_soon(self._set_timers, attempts)
@@ -225,7 +233,8 @@ class Worker(arq.Worker):
 
     async def _give_back(self) -> None:
         """After a claim whose answer never came: the server may have given jobs that nobody here knows of."""
-        returned = await self.journal.give_back(self.id, {*self.tasks, *self.ack_buffer.unwritten()})
+        running = (attempt.claim for attempt in self.attempts.values())
+        returned = await self.journal.give_back(self.id, (*running, *self.ack_buffer.unwritten()))
         self._lost_an_answer = False
         if returned:
             logger.warning("%d jobs went back: the answer to their claim was lost", returned)
@@ -255,14 +264,14 @@ class Worker(arq.Worker):
 
     def _set_timers(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
-            if task := self.job_tasks.get(attempt.claim.id):
+            if task := self.job_tasks.get(attempt.claim.key):
                 attempt.set_timer(task)
 
     def _mark_busy(self, claims: list[Claim]) -> None:
-        running = [claim for claim in claims if claim.id in self.job_tasks]
+        running = [claim for claim in claims if claim.key in self.job_tasks]
         if running:
             # Where it does not arrive, arq's clients are told that the job is deferred.
-            self._send_off(self.journal.mark_busy(self.id, running, self.lease_ms))
+            self._send_off(self.journal.renew(self.id, running, self.hold_ms))
 
     def _send_off(self, errand: Coroutine[Any, Any, None]) -> None:
         """Do something that nobody waits for, and that may be lost when the server is away."""
@@ -277,15 +286,16 @@ class Worker(arq.Worker):
 
     async def _abort_jobs(self) -> None:
         self._abort_requested = False
-        for job_id in await self.journal.recalled(self.id):
-            if task := self.job_tasks.get(job_id):
-                self.aborting_tasks.add(job_id)
+        for job_id, token in await self.journal.recalled(self.id):
+            key = f"{token} {job_id}"
+            if task := self.job_tasks.get(key):
+                self.aborting_tasks.add(key)
                 task.cancel()
 
     async def _run(self, attempt: Attempt) -> None:
         ending = await attempt.run()
         self.progress.forget(attempt.claim.id)
-        self.job_tasks.pop(attempt.claim.id, None)
+        self.job_tasks.pop(attempt.claim.key, None)
         if self.after_job_end is None:
             self.ack_buffer.submit(ending)
             return
@@ -293,16 +303,31 @@ class Worker(arq.Worker):
         await asyncio.shield(self.ack_buffer.submitted(ending))
         await attempt.hook(self.after_job_end, "after_job_end")
 
-    def _settle(self, claim: Claim, done: asyncio.Task[None]) -> None:
-        self.tasks.pop(claim.id, None)
-        self.job_tasks.pop(claim.id, None)
-        if done.cancelled():
-            # Cancelled before its first step: nothing ran, so it goes back uncounted. A later ending changes nothing.
-            self.ack_buffer.submit(Ending(claim, "", claim.attempt, "rescheduled", counts=False))
-        elif error := done.exception():
+    def count(self, ending: Ending) -> None:
+        """Count a job that is over, once."""
+        if ending.kind == "succeeded":
+            self.jobs_complete += 1
+        elif ending.kind == "rescheduled":
+            self.jobs_retried += 1
+        else:
+            self.jobs_failed += 1
+
+    def _settle(self, attempt: Attempt, done: asyncio.Task[None]) -> None:
+        claim = attempt.claim
+        for underway in (self.tasks, self.job_tasks, self.attempts):
+            underway.pop(claim.key, None)
+        self.aborting_tasks.discard(claim.key)
+        if attempt.ending is not None:
+            self.count(attempt.ending)
+        elif done.cancelled():
+            # Cancelled before its first step: nothing ran, so it goes back uncounted.
+            self.ack_buffer.submit(Ending(claim, "", claim.attempt, "rescheduled", most_uncounted=MOST_WAITS))
+        if not done.cancelled() and (error := done.exception()):
             logger.error("job %s could not be settled; it is run again when this worker ends", claim.id, exc_info=error)
         if self._may_have_more:
             self._wake.set()
+        elif self._free_slots() > 0:
+            self._wakeup.want()  # a worker that was full has let pass the tokens of what came meanwhile
 
     def _woken(self, queue: str) -> None:
         if queue and self._free_slots() <= 0:
@@ -311,7 +336,7 @@ class Worker(arq.Worker):
         else:
             self._wake.set()
 
-    def _offer(self, looked: Callable[[], None]) -> bool:
+    def offer(self, looked: Callable[[], None]) -> bool:
         """Wake up for new work if there is nothing else to do, and call `looked` when the look is over.
 
         Whether it was so; called in the heartbeat's thread.
@@ -346,19 +371,26 @@ class Worker(arq.Worker):
         return True
 
     async def _look_around(self) -> None:
-        """Now and then: jobs of dead workers, and jobs whose abort was requested while no message could come."""
+        """Now and then: periodic jobs, and jobs whose abort was requested while no message could come."""
         while True:
             await asyncio.sleep(BEAT_S)
             self._abort_requested = True
             try:
-                await self._follow_overrides()
-                await fire_due(self.pool, self.journal)
-                rescued = await self.journal.rescue()
-            except RedisError as error:
-                logger.warning("dead workers could not be checked: %s", error)
-                continue
-            if rescued:
-                logger.warning("%d jobs of dead workers are back in their queues", rescued)
+                async with deadline(SEVERAL_CALLS_S):
+                    await self._follow_overrides()
+                    await fire_due(self.pool, self.journal)
+            except (*SERVER_AWAY, builtins.TimeoutError) as error:
+                logger.warning("periodic jobs and settings could not be looked at: %s", error)
+
+    def handle_sig(self, signum: signal.Signals) -> None:
+        """Stop now: what runs is cancelled, and goes back."""
+        self.is_stopping = True
+        super().handle_sig(signum)
+
+    def handle_sig_wait_for_completion(self, signum: signal.Signals) -> None:
+        """Stop when what runs is over, or when `job_completion_wait` is."""
+        self.is_stopping = True
+        super().handle_sig_wait_for_completion(signum)
 
     async def close(self) -> None:
         """Stop: running jobs go back, what ended is committed, the lease is given up; then as arq does."""
@@ -400,14 +432,14 @@ class Worker(arq.Worker):
             place = f"{where.host}:{where.port}" if where else "the given pool"
             raise ServerUnreachable(f"no Redis or Valkey answers at {place}: {error}; is it running?") from error
 
-    async def _connect_beside(self) -> ArqRedis:
+    async def connect_beside(self) -> ArqRedis:
         """A connection for another event loop than the worker's."""
         if self.redis_settings is not None:
             return await self._connect()
         pool = self.pool.connection_pool
         return ArqRedis(type(pool)(connection_class=pool.connection_class, **pool.connection_kwargs))
 
-    def _record(self) -> dict[str, str]:
+    def record(self) -> dict[str, str]:
         return {
             "host": socket.gethostname(),
             "pid": str(os.getpid()),
@@ -420,6 +452,21 @@ class Worker(arq.Worker):
             "started_at": str(self._started_ms),
             "memory_bytes": str(memory_bytes()),
         }
+
+    def long_running(self) -> list[Claim]:
+        """What has run for a third of the time its claim holds since that was renewed."""
+        now, renewed = timestamp_ms(), []
+        for attempt in list(self.attempts.values()):
+            if now - attempt.renewed_ms > self.hold_ms / 3:
+                attempt.renewed_ms = now
+                renewed.append(attempt.claim)
+        return renewed
+
+    def longest_timeout_s(self) -> float | None:
+        """The longest timeout of all that runs now; None where something may run for ever."""
+        timeouts = [attempt.timeout_s for attempt in list(self.attempts.values()) if attempt.function is not None]
+        bounded = [timeout_s for timeout_s in timeouts if timeout_s is not None]
+        return max(bounded, default=0.0) if len(bounded) == len(timeouts) else None
 
     def tasks_to_announce(self) -> dict[str, dict[str, Any]]:
         """What those that enqueue by name have to know of each task."""

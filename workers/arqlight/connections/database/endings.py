@@ -52,7 +52,7 @@ class EndingQueries(Queries):
             await self.driver.execute(query("reschedule"), job.id, delay, UNCOUNTED, 0, self._manager)
             return
         delay = timedelta(milliseconds=ending.delay_ms)
-        counts = int(ending.counts)
+        counts = int(not ending.most_uncounted)
         await self.driver.execute(query("reschedule"), job.id, delay, _told(ending, job.id), counts, self._manager)
         del self._endings[job.id]
 

@@ -1,9 +1,10 @@
 -- Give a worker as many due jobs as it has free slots, from its queues in order.
--- ARGV: worker, slots, lease_ms, "1" when the worker honours arq:abort, then two a queue: queue, its share of the slots
+-- The claim takes or renews the worker's lease: a worker that dies at its first job has sent no heartbeat yet.
+-- ARGV: worker, slots, hold_ms, "1" when the worker honours arq:abort, then two a queue: queue, its share of the slots
 -- Every queue gives up to its share first; slots still free then go to the queues in order.
 -- Returns: 1 when due jobs are left that another claim could take, else 0; the token of these claims; then, seven a job:
 -- id, queue, payload or false, attempt, score, aborted, lost
-local worker, slots, lease_ms, honours_abort = ARGV[1], math.min(tonumber(ARGV[2]), 1000), tonumber(ARGV[3]), ARGV[4] == '1'
+local worker, slots, hold_ms, honours_abort = ARGV[1], math.min(tonumber(ARGV[2]), 1000), tonumber(ARGV[3]), ARGV[4] == '1'
 honours_abort = honours_abort and call('EXISTS', KEY.abort) == 1
 local answer, claimed, skipped, is_dry, is_full = { 0, now_token }, {}, {}, {}, {}
 if call('EXISTS', KEY.left .. worker) == 1 then return answer end
@@ -23,16 +24,6 @@ local function pickled_task(payload)
   return size and string.sub(payload, at + 2, at + 1 + size) or ''
 end
 
--- Out of the due range until the end of the lease; without a "zadd" notification (see put_due).
--- A score beyond all time (anybody may write one, -inf too) cannot be counted up to a moment.
-local function hold(queue, id, score)
-  if tonumber(score) > -2 ^ 50 then
-    call('ZINCRBY', queue, now + lease_ms - score, id)
-  else
-    call('ZADD', queue, now + lease_ms, id)
-  end
-end
-
 -- For how long a job of this score was due, ten years at most.
 local function waited(score) return math.min(math.max(now - score, 0), 315360000000) end
 
@@ -41,7 +32,7 @@ local function waited(score) return math.min(math.max(now - score, 0), 315360000
 local function still_held(id, queue, score)
   local lease = call('ZSCORE', KEY.workers, read_running(id).worker)
   if not lease then return false end
-  if tonumber(lease) > now then hold(queue, id, score) end
+  if tonumber(lease) > now then hold(queue, id, score, hold_ms) end
   return true
 end
 
@@ -98,7 +89,7 @@ local function take(queue, wanted)
           task, attempt, lost = look_up(id, running, texts[n], payload, tries)
         end
         attempt = attempt + 1
-        hold(queue, id, score)
+        hold(queue, id, score, hold_ms)
         waits[score] = (waits[score] or 0) + 1
         emit(id, 'processing', queue, task, attempt, 'worker', worker)
         local k = #taken
@@ -131,7 +122,10 @@ end
 
 for i = 5, #ARGV, 2 do take(ARGV[i], math.min(slots, tonumber(ARGV[i + 1]))) end
 for i = 5, #ARGV, 2 do take(ARGV[i], slots) end
-if #claimed > 0 then spread('SADD', KEY.claimed .. worker, claimed) end
+if #claimed > 0 then
+  spread('SADD', KEY.claimed .. worker, claimed)
+  call('ZADD', KEY.workers, 'GT', now + LIMIT.lease, worker)
+end
 flush_counts()
 
 local silenced = {}

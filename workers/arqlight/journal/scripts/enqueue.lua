@@ -9,6 +9,8 @@ for i = 1, #ARGV, 6 do
     taken[#taken + 1] = id
   elseif call('EXISTS', KEY.payload .. id, KEY.result .. id) > 0 then
     taken[#taken + 1] = id
+  elseif read_running(id) then
+    taken[#taken + 1] = id
   elseif call('EXISTS', KEY.job .. id, KEY.kept .. id) + call('HEXISTS', KEY.lines, id) > 0 then
     replaced[#replaced + 1] = id
   end

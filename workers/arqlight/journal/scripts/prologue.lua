@@ -45,6 +45,16 @@ local function put_due(queue, id)
   call('ZINCRBY', queue, now_text, id)
 end
 
+-- Out of the due range for as long as a claim holds; without a "zadd" notification, as above.
+-- A score beyond all time (anybody may write one, -inf too) cannot be counted up to a moment.
+local function hold(queue, id, score, hold_ms)
+  if tonumber(score) > -2 ^ 50 then
+    call('ZINCRBY', queue, now + hold_ms - score, id)
+  else
+    call('ZADD', queue, now + hold_ms, id)
+  end
+end
+
 -- How many jobs ended how, and how long they waited and ran, is counted by queue in three hashes: one for this minute,
 -- one for these ten, one for ever. Durations stand in buckets a square root of two apart. Written once a script, by flush_counts.
 local counted, is_counted = {}, false
@@ -167,12 +177,12 @@ local function release(worker, id, token)
   return record
 end
 
--- Put back what a worker holds and is not in `known`: it never began, so its attempt is not counted.
+-- Put back what a worker holds and is not in `known` (id -> token -> true): it never began, so its attempt is not counted.
 local function unclaim(worker, known)
   local returned = 0
   for _, id in ipairs(call('SMEMBERS', KEY.claimed .. worker)) do
-    local record = not known[id] and read_running(id)
-    if record and record.worker == worker then
+    local record = read_running(id)
+    if record and record.worker == worker and not (known[id] and known[id][record.token]) then
       let_go(worker, record.queue, { id })
       call('DEL', KEY.in_progress .. id)
       put_due(record.queue, id)
