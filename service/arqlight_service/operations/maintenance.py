@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 from aiohttp import web
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
+from arqlight.runtime.background import keep_running
 from arqlight.worker.heartbeat import BEAT_S
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 
@@ -18,10 +20,11 @@ logger = logging.getLogger("arqlight.upkeep")
 async def keep_up(app: web.Application) -> AsyncIterator[None]:
     """Own the tasks of this module while the application runs."""
     keep_audit, maintained = app[SETTINGS].keep_audit, app[CONNECTIONS].with_part("maintenance")
-    tasks = [
-        *(asyncio.create_task(each.maintenance.keep_finding_queues()) for each in maintained),
-        *(asyncio.create_task(rescue(each, keep_audit)) for each in app[CONNECTIONS] if each.can_write),
+    work: list[tuple[str, Callable[[], Awaitable[None]]]] = [
+        *((f"search for queues of {each.name}", each.maintenance.keep_finding_queues) for each in maintained),
+        *((f"rescue of {each.name}", partial(rescue, each, keep_audit)) for each in app[CONNECTIONS] if each.can_write),
     ]
+    tasks = [asyncio.create_task(keep_running(what, each)) for what, each in work]
     yield
     for task in tasks:
         task.cancel()
@@ -37,6 +40,8 @@ async def rescue(connection: Connection, keep_audit: int) -> None:
         await asyncio.sleep(BEAT_S)
         try:
             await connection.journal.rescue()
+            if connection.supports("maintenance"):
+                await connection.maintenance.preserve()
             if connection.supports("audit"):
                 await connection.audit.trim(keep_audit)
         except (*SERVER_ERRORS, ArqlightError) as error:

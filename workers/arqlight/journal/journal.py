@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from arq.constants import expires_extra_ms
+from arq.constants import expires_extra_ms as arqs_expiry_ms
 from arq.jobs import serialize_job, serialize_result
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
@@ -26,13 +26,17 @@ from arqlight.journal.scripting import LEASE_MS, Scripts
 from arqlight.settings import Settings
 
 LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it ran this job"
+GROUP = 1000  # how many jobs one script looks at
 KEEP_NO_RESULT = -1
 KEEP_FOREVER = 0
 
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
-    """A job to enqueue. `queue` is a queue's key; `id` None makes one; the job expires as arq's do."""
+    """A job to enqueue. `queue` is a queue's key; `id` None makes one.
+
+    `expires_ms`, where it is set, is how long after it is due the job may still begin: its arguments are dropped then.
+    """
 
     task: str
     queue: str
@@ -40,7 +44,7 @@ class NewJob:
     kwargs: dict[str, Any] | None = None
     id: str | None = None
     delay_ms: int = 0
-    expires_ms: int = expires_extra_ms
+    expires_ms: int | None = None
 
 
 class Claim(NamedTuple):
@@ -118,7 +122,14 @@ class Journal:
             payload = serialize_job(
                 job.task, tuple(job.args), job.kwargs or {}, None, enqueued_ms, serializer=self._serializer
             )
-            flat += (job_id, job.queue, job.task, payload, job.delay_ms, job.expires_ms)
+            flat += (
+                job_id,
+                job.queue,
+                job.task,
+                payload,
+                job.delay_ms,
+                "" if job.expires_ms is None else job.expires_ms,
+            )
         return flat
 
     async def enqueue_prepared(self, flat: list[str | bytes | int]) -> list[str]:
@@ -231,7 +242,7 @@ class Journal:
         """
         entry = json.dumps({"kind": "retried", "at": timestamp_ms()})
         limit = () if until_ms is None else (until_ms,)
-        answer = _text(await self.scripts.run("retry", job_id, expires_extra_ms, entry, *limit))
+        answer = _text(await self.scripts.run("retry", job_id, entry, *limit))
         if answer in ("missing", "newer"):
             raise JobNotFound(job_id, "in the failed list")
         if answer == "expired":
@@ -277,7 +288,22 @@ class Journal:
 
     async def pause(self, queue: str, paused: bool) -> bool:
         """Let no worker of ours claim from a queue (by key), or let them again; whether that changed anything."""
-        return bool(await self.scripts.run("pause", queue, int(paused)))
+        changed = bool(await self.scripts.run("pause", queue, int(paused)))
+        if paused:
+            await self._preserve(queue)
+        return changed
+
+    async def preserve(self) -> None:
+        """Keep the arguments of what waits (`preserve.lua`). To be called now and then: one of all callers does it."""
+        for key, turn_s, queues in (("preserved_paused", 30, "paused"), ("preserved", 600, "queues")):
+            if await self.redis.set(KEYS[key], "1", nx=True, ex=turn_s):
+                for queue in await self.redis.smembers(KEYS[queues]):  # type: ignore[misc]
+                    await self._preserve(queue)
+
+    async def _preserve(self, queue: str | bytes) -> None:
+        place = 0
+        while place >= 0:
+            place = int(await self.scripts.run("preserve", queue, place, GROUP, arqs_expiry_ms))
 
     async def empty(self, queue: str, most: int) -> int:
         """Remove up to `most` jobs that wait in a queue (by key), due or scheduled; how many went."""
@@ -290,7 +316,7 @@ class Journal:
         """
         rescued = 0
         lost = ("WorkerLost", LOST_MESSAGE, "WorkerLost")
-        while came_back := int(await self.scripts.run("rescue", 1000, *lost, self._rescuer, asks_for_ms)):
+        while came_back := int(await self.scripts.run("rescue", GROUP, *lost, self._rescuer, asks_for_ms)):
             rescued += came_back
         return rescued
 

@@ -43,6 +43,8 @@ KEYS: dict[str, str] = {
     "stager": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
     "dead": "arqlight:dead",  # sorted set: worker that stopped without notice -> when that was found, ms
     "paused": "arqlight:paused",  # set of queues that nothing is claimed from
+    "preserved": "arqlight:preserved",  # strings, for a while: somebody saw to the arguments of what waits
+    "preserved_paused": "arqlight:preserved-paused",
     "overrides": "arqlight:overrides",  # hash: "queue:<key>" or "task:<name>" -> JSON of what was set on the page
     "overridden": "arqlight:overridden",  # pub/sub channel: the overrides changed
     "audit": "arqlight:audit",  # list of JSON, newest first: who changed what, from what, to what

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from arq.constants import expires_extra_ms
 from pgqueuer.core.buffers import HeartbeatBuffer, JobStatusLogBuffer
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.db import AsyncpgPoolDriver
@@ -42,7 +41,6 @@ POLL_S = 5.0  # PgQueuer is told of new jobs; a NOTIFY can be lost with its conn
 NEVER = timedelta(days=365)
 PRUNE_EVERY_BEATS = 24
 UNCLAIMED = "unclaimed"
-EXPIRES = timedelta(milliseconds=expires_extra_ms)
 STATUSES: dict[str, JOB_STATUS] = {"succeeded": "successful", "failed": "failed", "cancelled": "canceled"}
 
 
@@ -302,8 +300,8 @@ async def _nothing(job: Job) -> None:
 def _claim(job: Job, lost: str) -> Claim:
     headers: dict[str, Any] = job.headers or {}
     due_ms = to_ms(job.execute_after)
-    expires = timedelta(milliseconds=float(headers["expires_ms"])) if "expires_ms" in headers else EXPIRES
-    is_expired = job.updated - job.execute_after > expires and not job.attempts
+    expires = timedelta(milliseconds=float(headers["expires_ms"])) if "expires_ms" in headers else None
+    is_expired = expires is not None and job.updated - job.execute_after > expires and not job.attempts
     payload = None if is_expired else job.payload
     name, queue = headers.get("id", str(job.id)), queue_key(job.entrypoint)
     return Claim(name, queue, payload, job.attempts + 1, "", due_ms, False, lost)

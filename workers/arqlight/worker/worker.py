@@ -379,6 +379,7 @@ class Worker(arq.Worker):
                 async with deadline(SEVERAL_CALLS_S):
                     await self._follow_overrides()
                     await fire_due(self.pool, self.journal)
+                    await self.journal.preserve()
             except (*SERVER_AWAY, builtins.TimeoutError) as error:
                 logger.warning("periodic jobs and settings could not be looked at: %s", error)
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from arq.constants import expires_extra_ms
 from arq.jobs import serialize_job
 from arq.utils import timestamp_ms
 from pgqueuer.db import AsyncpgDriver
@@ -134,7 +133,7 @@ class DatabaseJournal:
 
 
 def _headers(job: NewJob) -> dict[str, str]:
-    expiry = {} if job.expires_ms == expires_extra_ms else {"expires_ms": str(job.expires_ms)}
+    expiry = {} if job.expires_ms is None else {"expires_ms": str(job.expires_ms)}
     return {"task": job.task, **expiry, **({"id": job.id} if job.id else {})}
 
 

@@ -16,6 +16,10 @@ class Maintenance(Protocol):
         """
         ...
 
+    async def preserve(self) -> None:
+        """Keep the arguments of jobs that wait; to be called every few seconds."""
+        ...
+
     async def warnings(self) -> list[str]:
         """What will stop jobs or lose them (memory, disk, a replica); each a sentence, the worst first."""
         ...

@@ -25,6 +25,10 @@ class RedisMaintenance:
         """Find queues until cancelled."""
         await QueueFinder(self._redis, self._journal).run()
 
+    async def preserve(self) -> None:
+        """Keep the arguments of jobs that wait from expiring."""
+        await self._journal.preserve()
+
     async def warnings(self) -> list[str]:
         """What will stop jobs or lose them, the worst first."""
         return await coming_trouble(self._redis)
