@@ -37,7 +37,7 @@ def describe_failure(
     told.stack = traceback.StackSummary.from_list(_users_frames(error.__traceback__))
     return Failure(
         attempt=attempt,
-        error=type(shown).__name__,
+        error=clean(type(shown).__name__, LONGEST_MESSAGE),
         message=clean(mask_secrets(message if message is not None else _text_of(shown), secrets), LONGEST_MESSAGE),
         trace=clean(mask_secrets("".join(told.format()), secrets), LONGEST_TRACE, keep_end=True),
         fingerprint=fingerprint(task, shown),
@@ -60,8 +60,11 @@ def fingerprint(task: str, error: BaseException) -> str:
 
 
 def clean(text: str, longest: int, keep_end: bool = False) -> str:
-    """Text that every reader can decode, cut to a length; a trace keeps its end, where the error is."""
-    text = text.encode("utf-8", "replace").decode()
+    """Text that every server can store and every reader decode, cut to a length; a trace keeps its end, with the error.
+
+    PostgreSQL has no NUL in a text, and nobody has half a surrogate pair.
+    """
+    text = text.replace("\0", "\\x00").encode("utf-8", "replace").decode()
     if len(text) <= longest:
         return text
     if not keep_end:

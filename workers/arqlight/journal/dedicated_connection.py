@@ -34,7 +34,7 @@ _FOR_NOW = (
 )  # fmt: skip
 
 
-def _told(error: ResponseError) -> RedisError:
+def for_now(error: ResponseError) -> RedisError:
     """A refusal that may be over in a moment is waited out like a server that is away."""
     return TakesNothingNow(str(error)) if str(error).startswith(_FOR_NOW) else error
 
@@ -65,7 +65,7 @@ class DedicatedConnection:
             try:
                 return await self._connection.read_response()
             except ResponseError as error:
-                raise _told(error) from None
+                raise for_now(error) from None
 
     async def call_all(self, commands: Sequence[Command]) -> list[Any]:
         """Send several commands at once and return their answers; the first refusal is raised when all are read.
@@ -81,7 +81,7 @@ class DedicatedConnection:
                 try:
                     answers.append(await self._connection.read_response())
                 except ResponseError as error:
-                    refusal = refusal or _told(error)
+                    refusal = refusal or for_now(error)
         if refusal:
             raise refusal
         return answers

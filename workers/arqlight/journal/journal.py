@@ -14,6 +14,7 @@ from arq.constants import expires_extra_ms as arqs_expiry_ms
 from arq.jobs import serialize_job, serialize_result
 from arq.utils import timestamp_ms
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from arqlight.jobs.display import to_moment
@@ -232,6 +233,13 @@ class Journal:
         assert failure is not None  # noqa: S101 - a failed ending is built with its failure
         last = (failure.error, failure.message, failure.fingerprint)
         return "fail", (*held, *kept, ending.attempt, failure.to_entry(), *last)
+
+    async def answers(self) -> bool:
+        """Whether the server answers at all now."""
+        try:
+            return bool(await self.scripts.ping())
+        except RedisError:
+            return False
 
     async def retry(self, job_id: str, until_ms: int | None = None) -> None:
         """Put a failed job back into its queue, its bytes unread, with 0 attempts.

@@ -6,9 +6,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.commands.core import AsyncScript
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
-from arqlight.journal.dedicated_connection import Command, DedicatedConnection
+from arqlight.journal.dedicated_connection import Command, DedicatedConnection, for_now
 from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
 
@@ -46,6 +46,7 @@ class Scripts:
     def __init__(self, redis: Redis, settings: Settings, line: DedicatedConnection | None = None) -> None:
         verbs = (path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prologue")
         self._line = line
+        self._redis = redis
         self._scripts: dict[str, AsyncScript] = {
             verb: redis.register_script(script_source(verb, settings)) for verb in verbs
         }
@@ -54,12 +55,19 @@ class Scripts:
         """Run a script; its keys are found by the script itself, from the ids in `args`."""
         script = self._scripts[verb]
         if self._line is None:
-            return await script(args=args)
+            try:
+                return await script(args=args)
+            except ResponseError as error:
+                raise for_now(error) from None
         try:
             return await self._line.call("EVALSHA", script.sha, 0, *args)
         except NoScriptError:
             await self._line.call("SCRIPT", "LOAD", str(script.script))
             return await self._line.call("EVALSHA", script.sha, 0, *args)
+
+    async def ping(self) -> Any:
+        """Ask whether the server is there."""
+        return await (self._line.call("PING") if self._line else self._redis.ping())
 
     async def run_all(self, calls: Sequence[tuple[str, Command]]) -> None:
         """Run several scripts, each by itself, in one round trip where there is a line."""

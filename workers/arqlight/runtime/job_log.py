@@ -31,6 +31,7 @@ LARGEST_GROUP = 500
 
 
 LONGEST_MESSAGE = 4_000
+LONGEST_NAME = 200
 
 
 _OWN_NOISE = ("arqlight.worker", "arq.worker")  # two lines a job at INFO, which its timeline tells better
@@ -115,8 +116,9 @@ class Logbook(logging.Handler):
             text = f"{record.msg!r} with arguments that do not fit: {error}"
         message = clean(mask_secrets(text, secrets), LONGEST_MESSAGE, keep_end=True)
         level = logging.getLevelName(min(record.levelno // 10 * 10, logging.ERROR)).lower()
-        shown = {"at": iso(record.created * 1000), "level": level, "logger": record.name, "message": message}
-        return LogLine(raw(job_id), raw(task), level, record.name, message, self._worker, json.dumps(shown))
+        name = clean(record.name, LONGEST_NAME)
+        shown = {"at": iso(record.created * 1000), "level": level, "logger": name, "message": message}
+        return LogLine(raw(job_id), raw(task), level, name, message, self._worker, json.dumps(shown))
 
     def _start(self) -> None:
         if self._writing is None or self._writing.done():

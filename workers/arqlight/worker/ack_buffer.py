@@ -4,27 +4,38 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from redis.exceptions import RedisError
+from redis.exceptions import ResponseError
 
 from arqlight.connections.connection_errors import SERVER_AWAY
+from arqlight.journal.dedicated_connection import TakesNothingNow
 from arqlight.journal.journal import Claim, Ending, Journal
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500
+MOST_HANG_UPS = 3
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 
 
 class AckBuffer:
-    """A job counts as finished when its group is committed; a server that is away is waited for.
+    """A job counts as finished when its group is committed; a server that is away, or refuses for now, is waited for.
 
-    The worker claims nothing new while more than a group waits here, so that group and its slots are the bound.
+    What it refuses for good is written as a failure with the reason. The worker claims nothing new while more than a
+    group waits here, so that group and its slots are the bound.
 
+    :param instead: makes the failure to write in the place of an ending that is refused.
     :param caught_up: called when no more than a group waits any longer.
     """
 
-    def __init__(self, journal: Journal, worker: str, caught_up: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        worker: str,
+        instead: Callable[[Ending, Exception], Ending],
+        caught_up: Callable[[], None],
+    ) -> None:
         self._journal = journal
         self._worker = worker
+        self._instead = instead
         self._caught_up = caught_up
         self._waiting: list[tuple[Ending, asyncio.Future[None] | None]] = []
         self._underway: list[tuple[Ending, asyncio.Future[None] | None]] = []
@@ -44,7 +55,7 @@ class AckBuffer:
         self._add(ending, None)
 
     def submitted(self, ending: Ending) -> asyncio.Future[None]:
-        """The same, as a future: done when `ending` is written; it raises RedisError when the server refuses it."""
+        """The same, as a future: done when `ending` is written, or what had to stand in its place."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._add(ending, written)
         return written
@@ -66,7 +77,7 @@ class AckBuffer:
             was_behind = len(group) + len(self._waiting) > LARGEST_GROUP
             try:
                 await self._write([ending for ending, _ in group])
-            except RedisError:
+            except Exception:
                 # One of them is refused: the others must not go down with it.
                 for ending, written in group:
                     await self._write_alone(ending, written)
@@ -79,21 +90,29 @@ class AckBuffer:
         self._underway = []
 
     async def _write_alone(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
-        problem: RedisError | None = None
+        problem: Exception | None = None
         try:
             await self._write([ending])
-        except RedisError as error:
-            logger.exception("the end of job %s could not be written", ending.claim.id)
-            problem = error
+        except Exception as refusal:
+            logger.error("the server refused how job %s ended: %s", ending.claim.id, refusal)
+            try:
+                await self._write([self._instead(ending, refusal)])
+            except Exception as error:
+                logger.exception("the end of job %s could not be written; it is run again", ending.claim.id)
+                problem = error
         if written:
             _resolve(written, problem)
 
     async def _write(self, endings: list[Ending]) -> None:
-        pause_s = FIRST_PAUSE_S
+        """Raises what the server refuses for good; one that hangs up on the same bytes again and again refuses them."""
+        pause_s, hung_up = FIRST_PAUSE_S, 0
         while True:
             try:
                 return await self._journal.commit(self._worker, endings)
             except SERVER_AWAY as error:
+                hung_up = hung_up + 1 if await self._journal.answers() else 0
+                if hung_up == MOST_HANG_UPS and not isinstance(error, TakesNothingNow):
+                    raise ResponseError(f"it closes the connection each time: {error}") from error
                 logger.warning("%d finished jobs wait for the server: %s", len(endings), error)
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, LONGEST_PAUSE_S)

@@ -19,7 +19,7 @@ from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 
 from arqlight.errors import NotYet, WorkerLost
 from arqlight.jobs.display import LAST_MS
-from arqlight.jobs.failure import describe_failure
+from arqlight.jobs.failure import clean, describe_failure
 from arqlight.jobs.job import Failure
 from arqlight.jobs.masking import MASK, is_secret, secrets_in
 from arqlight.jobs.overrides import Override
@@ -37,6 +37,7 @@ MOST_SHUTDOWNS = 1
 MOST_WAITS = 1000
 # A task that swallowed the cancellation of its timeout is cancelled again.
 CANCEL_AGAIN_S = 10.0
+LONGEST_TASK = 500
 
 
 class Aborted(asyncio.CancelledError):
@@ -146,6 +147,8 @@ class Attempt:
         is_timed = isinstance(enqueued_ms, int) and 0 <= enqueued_ms <= LAST_MS and isinstance(wished_try, int | None)
         if not (is_call and is_timed):
             raise DeserializationError from ValueError("they hold something else than a job of arq's")
+        if task not in self.worker.functions:
+            task = clean(task, LONGEST_TASK)  # it is only shown
         self.task, self.args, self.kwargs, self.enqueued_ms = task, tuple(args), kwargs, enqueued_ms
         return wished_try or 0
 

@@ -48,6 +48,7 @@ from arqlight.worker.ack_buffer import AckBuffer
 from arqlight.worker.attempt import MOST_WAITS, Attempt
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
 from arqlight.worker.queue_order import QueueOrder
+from arqlight.worker.refused_ending import failed_instead
 from arqlight.worker.wakeup import Wakeup
 
 if TYPE_CHECKING:
@@ -142,7 +143,9 @@ class Worker(arq.Worker):
         # Two lines, so that a claim does not wait behind a commit, nor a commit behind a claim.
         self._lines = [DedicatedConnection(self.pool), DedicatedConnection(self.pool), DedicatedConnection(self.pool)]
         self.journal = Journal(self.pool, self.settings, self._lines[0])
-        self.ack_buffer = AckBuffer(Journal(self.pool, self.settings, self._lines[1]), self.id, self._wake.set)
+        self.ack_buffer = AckBuffer(
+            Journal(self.pool, self.settings, self._lines[1]), self.id, self._failed_instead, self._wake.set
+        )
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
@@ -311,6 +314,9 @@ class Worker(arq.Worker):
             self.jobs_retried += 1
         else:
             self.jobs_failed += 1
+
+    def _failed_instead(self, ending: Ending, refusal: Exception) -> Ending:
+        return failed_instead(ending, refusal, self.id, self.job_serializer)
 
     def _settle(self, attempt: Attempt, done: asyncio.Task[None]) -> None:
         claim = attempt.claim
