@@ -4,10 +4,9 @@ import asyncio
 import logging
 from collections.abc import Callable
 
-from redis.exceptions import ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from arqlight.connections.connection_errors import SERVER_AWAY
-from arqlight.journal.dedicated_connection import TakesNothingNow
 from arqlight.journal.journal import Claim, Ending, Journal
 
 logger = logging.getLogger("arqlight.worker")
@@ -110,8 +109,9 @@ class AckBuffer:
             try:
                 return await self._journal.commit(self._worker, endings)
             except SERVER_AWAY as error:
-                hung_up = hung_up + 1 if await self._journal.answers() else 0
-                if hung_up == MOST_HANG_UPS and not isinstance(error, TakesNothingNow):
+                was_cut_off = type(error) is ConnectionError  # not one of its kinds: those are refusals for now
+                hung_up = hung_up + 1 if was_cut_off and await self._journal.answers() else 0
+                if hung_up == MOST_HANG_UPS:
                     raise ResponseError(f"it closes the connection each time: {error}") from error
                 logger.warning("%d finished jobs wait for the server: %s", len(endings), error)
                 await asyncio.sleep(pause_s)
