@@ -69,13 +69,3 @@ async def test_a_limit_holds_over_all_workers_and_frees_a_waiting_one(
 
 async def _ended(pool: ArqRedis, number: int) -> bool:
     return bool(await pool.zcard("arqlight:succeeded") == number)
-
-
-async def test_a_limit_that_a_worker_no_longer_sets_is_gone(pool: ArqRedis, start_worker: StartWorker) -> None:
-    async def ok(ctx: dict[str, Any]) -> None:
-        pass
-
-    await start_worker([func(ok, name="ok")], queues=[LOW], limits={LOW: 3})
-    assert await pool.hgetall("arqlight:limits") == {LOW.encode(): b"3"}  # type: ignore[misc]
-    await start_worker([func(ok, name="ok")], queues=[LOW])
-    assert await pool.hgetall("arqlight:limits") == {}  # type: ignore[misc]

@@ -280,7 +280,9 @@ async def test_jobs_that_cannot_run_fail_and_harm_no_other(
     assert await good.result(timeout=5, poll_delay=0.01) == 2
     await eventually(lambda: _count(pool, "arqlight:failed", 4))
     failed = {job["id"]: job for job in (await reader.failed())[0]}
-    assert failed["unknown"]["message"] == "this worker has no task named 'no_such_task'; it has add"
+    assert failed["unknown"]["message"] == (
+        "no living worker of queue 'default' has a task named 'no_such_task'; this one has add"
+    )
     assert "do not decode" in failed["garbage"]["message"]
     assert "do not decode" in failed["wrong"]["message"]
     assert failed[odd]["error"] == "TypeError"

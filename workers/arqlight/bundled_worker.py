@@ -27,6 +27,7 @@ class WorkerSettings:
     max_jobs = load_settings().max_jobs
     schedules: ClassVar[list[PeriodicJob]] = bundled_schedules(load_settings())
     allow_abort_jobs = True
+    keeps_to_own_tasks = True  # an application's own worker may take from the same queues
     job_deserializer = read_plain  # no job of these tasks can run code, whoever wrote it
     # A mail that is on its way is better finished than sent again by the next worker.
     job_completion_wait = 10

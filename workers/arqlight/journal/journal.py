@@ -152,10 +152,13 @@ class Journal:
         hold_ms: int,
         honours_abort: bool,
         shares: Sequence[int] | None = None,
+        keeps_to_own: bool = False,
     ) -> tuple[list[Claim], bool]:
         """Take up to `slots` due jobs from `queues`, the first queue first; a job taken is nobody else's.
 
-        It stays out of the queue for `hold_ms`, by which time `renew` has to come.
+        A job whose task the worker has not announced is left to a living worker that has; where none is, it is taken
+        all the same, unless the worker `keeps_to_own` tasks. Taken jobs stay out of their queue for `hold_ms`: by then
+        `renew` has to come.
 
         With `shares`, each queue gives up to its share first; what is left then goes to the queues in order.
         Also tells whether due jobs are left that another claim could take.
@@ -163,7 +166,9 @@ class Journal:
         turns: list[str | int] = []
         for queue, share in zip(queues, shares or [slots] * len(queues), strict=True):
             turns += [queue, share]
-        left, token, *flat = await self.scripts.run("claim", worker, slots, hold_ms, int(honours_abort), *turns)
+        left, token, *flat = await self.scripts.run(
+            "claim", worker, slots, hold_ms, int(honours_abort), int(keeps_to_own), *turns
+        )
         token = _text(token)
         claims = [
             Claim(_text(job_id), _text(queue), payload, attempt, token, to_moment(score), aborted == 1, _text(lost))
@@ -190,13 +195,19 @@ class Journal:
         """Pass on a token of `queue` that came to a worker which cannot take a job."""
         await self.redis.rpush(KEYS["bell"] + queue, queue)  # type: ignore[misc]
 
-    async def limit_queues(self, limits: Mapping[str, int]) -> None:
-        """Let at most so many jobs of a queue (by its key) run at once, over all workers; 0 takes the limit away."""
-        for queue, limit in limits.items():
-            if limit:
-                await self.redis.hset(KEYS["limits"], queue, str(limit))  # type: ignore[misc]
-            else:
-                await self.redis.hdel(KEYS["limits"], queue)  # type: ignore[misc]
+    async def limit_queues(self, limits: Mapping[str, tuple[int | None, int | None]]) -> None:
+        """Let at most so many jobs of a queue (by its key) run at once, over all workers.
+
+        :param limits: for each queue what is set on the page, and what this worker declares; None for nothing. What
+            another living worker declares stays.
+        """
+        flat = [part for queue, (chosen, declared) in limits.items() for part in (queue, chosen or "", declared or "")]
+        await self.scripts.run("limit_queues", *flat)
+
+    async def announce(self, worker: str, queues: Sequence[str], tasks: Mapping[str, Mapping[str, Any]]) -> None:
+        """Make known which queues a worker takes from and which tasks it has, by name, as in `announce_tasks`."""
+        about = [part for name, each in tasks.items() for part in (raw(name), json.dumps(each))]
+        await self.scripts.run("announce", worker, len(queues), *map(raw, queues), *about)
 
     async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
         """Write down how a group of attempts ended: all that succeeded in one script, each other in its own.

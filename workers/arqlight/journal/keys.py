@@ -18,6 +18,9 @@ KEYS: dict[str, str] = {
     "trace": "arqlight:trace:",  # string for each job that was enqueued within a trace: traceparent
     # ours: indexes
     "queues": "arqlight:queues",  # set of queue keys that were seen
+    "can": "arqlight:can:",  # set for each worker: the tasks it has
+    "had": "arqlight:had",  # hash: task -> the worker that announced it last
+    "passed": "arqlight:passed:",  # string for a worker and queue: due jobs it passed over, for seconds
     "tasks": "arqlight:tasks",  # hash: task name -> JSON, as workers announced it
     "processing": "arqlight:processing:",  # sorted set for each queue: job -> started, ms
     "succeeded": "arqlight:succeeded",  # sorted sets: job -> ended, ms

@@ -37,6 +37,7 @@ ACTIVE_ROWS = 10
 # A filter that matches little must not read a million jobs in one request: the answer is then short, with a cursor.
 MOST_LOOKED_AT = 5_000
 BATCH = 200
+MOST_STRANDED = 5
 _INDEXED = ("failed", "succeeded", "cancelled")  # states whose jobs stand in a sorted set of that name
 
 
@@ -216,6 +217,11 @@ class Reader:
     async def dead_workers(self) -> list[dict[str, Any]]:
         """The workers that stopped without notice within the hour."""
         return await read_dead_workers(self.redis)
+
+    async def stranded(self) -> list[tuple[str, str, str]]:
+        """What waits and no living worker of its queue can run: queue (by key), task, and who had it last or ""."""
+        found = [part.decode("utf-8", "replace") for part in await self.scripts.run("stranded", MOST_STRANDED)]
+        return list(zip(*[iter(found)] * 3, strict=True))
 
     async def groups(self, first: int = 0, limit: int = 50) -> tuple[list[dict[str, Any]], int]:
         """Failed jobs by cause (see `groups.read_groups`)."""

@@ -3,7 +3,6 @@
 import json
 from typing import Any
 
-from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from arqlight.jobs.display import iso
@@ -16,17 +15,23 @@ MOST_RUNNING_SHOWN = 20
 
 async def read_workers(redis: Redis) -> list[dict[str, Any]]:
     """The workers whose lease runs, the oldest first, each with what it says of itself and what it runs."""
-    ids = await redis.zrangebyscore(KEYS["workers"], timestamp_ms(), "+inf")
+    ids = await redis.zrangebyscore(KEYS["workers"], await _server_ms(redis), "+inf")
     return sorted(await _describe(redis, [worker.decode() for worker in ids], True), key=lambda one: one["started_at"])
 
 
 async def read_dead_workers(redis: Redis) -> list[dict[str, Any]]:
     """The workers that died within the hour, the last one first: killed, out of memory, or cut off."""
-    now = timestamp_ms()
+    now = await _server_ms(redis)
     lapsed = await redis.zrangebyscore(KEYS["workers"], "-inf", now)  # not rescued yet
     found = await redis.zrevrangebyscore(KEYS["dead"], now, now - 3_600_000)
     ids = dict.fromkeys(worker.decode() for worker in (*lapsed, *found))
     return await _describe(redis, list(ids), False)
+
+
+async def _server_ms(redis: Redis) -> int:
+    """Now, by the clock that leases are written with: this machine's may be off."""
+    seconds, micros = await redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def _describe(redis: Redis, ids: list[str], is_alive: bool) -> list[dict[str, Any]]:

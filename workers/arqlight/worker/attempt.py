@@ -23,6 +23,7 @@ from arqlight.jobs.failure import clean, describe_failure
 from arqlight.jobs.job import Failure
 from arqlight.jobs.masking import MASK, is_secret, secrets_in
 from arqlight.jobs.overrides import Override
+from arqlight.jobs.queues import queue_name
 from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
@@ -246,7 +247,10 @@ class Attempt:
         elif self.claim.payload is None:
             message = "it waited longer than its expiry, and its arguments are gone"
         elif self.task not in self.worker.functions:
-            message = f"this worker has no task named {self.task!r}; it has {', '.join(sorted(self.worker.functions))}"
+            message = (
+                f"no living worker of queue {queue_name(self.claim.queue)!r} has a task named {self.task!r}; "
+                f"this one has {', '.join(sorted(self.worker.functions))}"
+            )
         elif isinstance(refusal, JobExecutionFailed | WorkerLost):
             self.number = self.claim.attempt - 1  # this run never began
         return self._failed(refusal, refusal, message)

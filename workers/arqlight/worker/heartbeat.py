@@ -50,6 +50,10 @@ class HeartbeatHost(Protocol):
         """What the worker says of itself."""
         ...
 
+    async def announce(self, journal: Journal) -> None:
+        """Make known what the worker takes from and what it can run."""
+        ...
+
     async def connect_beside(self) -> Redis:
         """A connection for another event loop than the worker's."""
         ...
@@ -126,7 +130,9 @@ class Heartbeat:
 
     async def _beat(self, redis: Redis, journal: Journal) -> None:
         fields = [part for pair in self._host.record().items() for part in pair]
-        is_stager = await journal.scripts.run("heartbeat", self._host.id, LEASE_MS, *fields)
+        is_stager, is_known = await journal.scripts.run("heartbeat", self._host.id, LEASE_MS, *fields)
+        if not is_known:  # the server lost its data
+            await self._host.announce(journal)
         if claims := self._host.long_running():
             await journal.renew(self._host.id, claims, self._host.hold_ms)
         await self._keep_staging(redis, journal, is_stager == 1)

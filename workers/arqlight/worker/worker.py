@@ -72,6 +72,8 @@ class Worker(arq.Worker):
     :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
     :param schedules: periodic jobs that are noted at the start, where they are not yet; people may change them then.
     :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
+    :param keeps_to_own_tasks: never take a job whose task is not among `functions`; otherwise such a job fails, as in
+        arq, where no living worker of its queue has the task.
     :param databases: connections to PostgreSQL whose jobs of the same queues run here too, in as many slots again.
     """
 
@@ -82,6 +84,7 @@ class Worker(arq.Worker):
         queues: Sequence[str] | QueueOrder = (),
         limits: Mapping[str, int] | None = None,
         schedules: Sequence[PeriodicJob] = (),
+        keeps_to_own_tasks: bool = False,
         databases: Sequence["DatabaseConnection"] = (),
         **kwargs: Any,
     ) -> None:
@@ -94,6 +97,7 @@ class Worker(arq.Worker):
         self.queues = list(self.queue_order.keys)
         self.limits = dict(limits or {})
         self.schedules = schedules
+        self.keeps_to_own = keeps_to_own_tasks
         self.databases = databases
         self._runners: list[Runner] = []
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
@@ -160,15 +164,14 @@ class Worker(arq.Worker):
         self.ctx["log"] = job_log()
         if self.on_startup:
             await self.on_startup(self.ctx)
-        await self.journal.announce_queues(self.queues)
+        await self.announce(self.journal)
         await self._follow_overrides()
-        await self.journal.announce_tasks(self.tasks_to_announce())
         await ensure_schedules(self.pool, self.schedules)
         notified = await allow_notifications(self.pool)
         self._wakeup = Wakeup(self.pool, self.queues, self._woken)
         companions: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "listener for wake-ups": self._wakeup.listen,
-            "listener for aborts": partial(hear, self.pool, KEYS["summons"] + self.id, self._hear_abort_request),
+            "listener for aborts": partial(hear, self.pool, KEYS["summons"] + self.id, self._hear_summons),
             "listener for overrides": partial(hear, self.pool, KEYS["overridden"], self._overridden),
             "look around": self._look_around,
         }
@@ -214,7 +217,7 @@ class Worker(arq.Worker):
         queues, shares = self.queue_order.turns(asked)
         self._lost_an_answer = True
         claims, self._may_have_more = await self.journal.claim(
-            self.id, queues, asked, self.hold_ms, self.allow_abort_jobs, shares
+            self.id, queues, asked, self.hold_ms, self.allow_abort_jobs, shares, self.keeps_to_own
         )
         self._lost_an_answer = False
         attempts = [Attempt(self, claim) for claim in claims]
@@ -248,11 +251,18 @@ class Worker(arq.Worker):
         if overrides == self.overrides and self._heartbeat:
             return
         self.overrides = overrides
-        limits = {queue: self.overrides.get("queue", queue).concurrency for queue in self.queues}
-        await self.journal.limit_queues({queue: limit or self.limits.get(queue, 0) for queue, limit in limits.items()})
+        await self._limit_queues()
         for runner in self._runners:
             runner.wake()
         self._wake.set()
+
+    async def _limit_queues(self) -> None:
+        chosen = {queue: self.overrides.get("queue", queue).concurrency for queue in self.queues}
+        await self.journal.limit_queues({queue: (limit, self.limits.get(queue)) for queue, limit in chosen.items()})
+
+    async def announce(self, journal: Journal) -> None:
+        """Make known what this worker takes from and what it can run."""
+        await journal.announce(self.id, self.queues, self.tasks_to_announce())
 
     def _overridden(self, name: bytes) -> None:
         self._send_off(self._follow_overrides())
@@ -353,10 +363,11 @@ class Worker(arq.Worker):
             self.loop.call_soon_threadsafe(self._wake.set)
         return is_idle
 
-    def _hear_abort_request(self, job_id: bytes) -> None:
+    def _hear_summons(self, job_id: bytes) -> None:
+        """A job of this worker was called off, or (b"") one is there that this worker can run and another cannot."""
         self._abort_requested = True
-        if job_id:  # else the line is new: what was missed, if anything, the next look around finds
-            self._wake.set()
+        self._may_have_more = True
+        self._wake.set()
 
     async def _is_drained(self) -> bool:
         """Whether a burst is over: as in arq, when the queues are empty or the limit of jobs is reached."""
@@ -367,7 +378,9 @@ class Worker(arq.Worker):
             async with self.pool.pipeline(transaction=False) as pipe:
                 for queue in self.queues:
                     pipe.zcard(queue)
-                if any(await pipe.execute()):
+                    pipe.sismember(KEYS["paused"], queue)
+                answers = await pipe.execute()
+                if any(waiting and not paused for waiting, paused in zip(answers[::2], answers[1::2], strict=True)):
                     self._may_have_more = True
                     return False
         await asyncio.gather(
@@ -384,6 +397,7 @@ class Worker(arq.Worker):
             try:
                 async with deadline(SEVERAL_CALLS_S):
                     await self._follow_overrides()
+                    await self._limit_queues()
                     await fire_due(self.pool, self.journal)
                     await self.journal.preserve()
             except (*SERVER_AWAY, builtins.TimeoutError) as error:
@@ -455,6 +469,7 @@ class Worker(arq.Worker):
             "tasks": json.dumps(sorted(self.functions)),
             "crons": json.dumps([_cron_record(cron) for cron in self.cron_jobs or ()]),
             "max_jobs": str(self.max_jobs),
+            "limits": json.dumps(self.limits),
             "aborts": "1" if self.allow_abort_jobs else "0",
             "started_at": str(self._started_ms),
             "memory_bytes": str(memory_bytes()),

@@ -17,8 +17,8 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     """A worker from an arq `WorkerSettings` class or dict, read as arq reads it.
 
     `queues` are names of queues, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
-    `queue_limits` (queue -> jobs at once, over all workers) win over the setting. A Redis that was set explicitly (flag
-    or environment) wins over the class's `redis_settings`; else the class's wins.
+    `queue_limits` (queue -> jobs at once, over all workers) win over the setting; `keeps_to_own_tasks` is `Worker`'s. A
+    Redis that was set explicitly (flag or environment) wins over the class's `redis_settings`; else the class's wins.
     """
     kwargs = get_kwargs(settings_class)
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
@@ -29,5 +29,8 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     databases = open_databases(settings)
     order = parse_queue_order(queues or own.get("queues", ()))
     limits = parse_limits(own.get("queue_limits") or settings.limit_names())
-    ours = {"settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases}
+    ours = {
+        "settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases,
+        "keeps_to_own_tasks": own.get("keeps_to_own_tasks", False),
+    }  # fmt: skip
     return Worker(queues=order if order.keys else (), **ours, **{**kwargs, **overrides})

@@ -38,7 +38,8 @@ class RedisConnection:
         self.overrides = RedisOverrideSettings(self.redis, self.reader.scripts)
         self.counters = RedisCounters(self.redis)
         self.audit = RedisAudit(self.redis)
-        self.maintenance = RedisMaintenance(self.redis, self.journal, f"connection {name!r} ({self.address})")
+        where = f"connection {name!r} ({self.address})"
+        self.maintenance = RedisMaintenance(self.redis, self.journal, self.reader, where)
         self.store = RedisStore(self.redis)
 
     def supports(self, part: Part) -> bool:

@@ -39,7 +39,8 @@ def _memory(memory: dict[str, Any]) -> list[str]:
             f"its memory is {used / limit:.0%} full ({used / 1e6:.0f} of {limit / 1e6:.0f} MB): when it is full it "
             "refuses new jobs; raise maxmemory, or keep less (ARQLIGHT_KEEP_SUCCEEDED, ARQLIGHT_KEEP_FAILED)"
         )
-    if policy.startswith("allkeys"):
+    if policy != "noeviction":
+        # volatile-…: what expires, which is all that plain arq clients enqueue, every result and every claim's mark.
         found.append(
             f"its maxmemory-policy is {policy}: when memory is short it throws jobs away; set it to noeviction"
         )

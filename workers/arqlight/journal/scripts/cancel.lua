@@ -8,7 +8,9 @@ if worker ~= '' then
 else
   local running = read_running(id)
   local before = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
-  local queue = running and running.queue or before[1] or ARGV[9]
+  local queue = running and running.queue or before[1]
+  -- An id that ended on one queue may wait on another.
+  if not running and ARGV[9] ~= '' and call('ZSCORE', ARGV[9], id) then queue = ARGV[9] end
   if not queue or not call('ZSCORE', queue, id) then return 0 end
   if running or call('EXISTS', KEY.in_progress .. id) == 1 then
     call('ZADD', KEY.abort, now_text, id)

@@ -1,6 +1,9 @@
 -- Give a worker as many due jobs as it has free slots, from its queues in order.
 -- The claim takes or renews the worker's lease: a worker that dies at its first job has sent no heartbeat yet.
--- ARGV: worker, slots, hold_ms, "1" when the worker honours arq:abort, then two a queue: queue, its share of the slots
+-- What the worker has no task for is left to another living worker of the queue that has it, which is told; where none is,
+-- the worker takes it, and fails it as arq does, unless it keeps to its own tasks.
+-- ARGV: worker, slots, hold_ms, "1" when the worker honours arq:abort, "1" when it keeps to its own tasks, then two a
+-- queue: queue, its share of the slots
 -- Every queue gives up to its share first; slots still free then go to the queues in order.
 -- Returns: 1 when due jobs are left that another claim could take, else 0; the token of these claims; then, seven a job:
 -- id, queue, payload or false, attempt, score, aborted, lost
@@ -9,20 +12,10 @@ honours_abort = honours_abort and call('EXISTS', KEY.abort) == 1
 local answer, claimed, skipped, is_dry, is_full = { 0, now_token }, {}, {}, {}, {}
 if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 -- How many more of a queue may run at once; nil where nobody set a limit.
-local room, limited = {}, call('EXISTS', KEY.limits) == 1
+local began_at, room, limited = {}, {}, call('EXISTS', KEY.limits) == 1
+local keeps_to_own, has_announced = ARGV[5] == '1', call('EXISTS', KEY.can .. worker) == 1
+local is_left = {}
 local has_paused = call('EXISTS', KEY.paused) == 1
-
--- The task's name out of arq's own bytes, {'t': .., 'f': name, ..}, for a job that has no record yet. Protocol 4 and up
--- write 'f' and the name as SHORT_BINUNICODE, each followed by MEMOIZE. Other serializers: unknown.
-local function pickled_task(payload)
-  local _, at = string.find(payload or '', '\140\1f\148\140', 1, true)
-  if not at or at > 64 then
-    -- Or JSON as serialization.py writes it; a name with an escape in it is read when the job is.
-    return string.match(payload or '', '^{"t":%w*,"f":"([^"\\]*)"') or ''
-  end
-  local size = string.byte(payload, at + 1) -- nil where the bytes were cut off just here
-  return size and string.sub(payload, at + 2, at + 1 + size) or ''
-end
 
 -- For how long a job of this score was due, ten years at most.
 local function waited(score) return math.min(math.max(now - score, 0), 315360000000) end
@@ -49,6 +42,24 @@ local function look_up(id, runs, text, payload, tries)
   return pickled_task(payload), tries or 0, '-'
 end
 
+-- Whether jobs of a task are not for this worker. A task's name that cannot be read is anybody's.
+local function is_left_to_others(queue, task)
+  if not has_announced or task == '' or call('SISMEMBER', KEY.can .. worker, task) == 1 then return false end
+  local is_others = keeps_to_own
+  for _, other in ipairs(call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf')) do
+    if call('SISMEMBER', KEY.can .. other, task) == 1 then
+      local queues = call('HGET', KEY.worker .. other, 'queues')
+      for _, served in ipairs(queues and cjson.decode(queues) or {}) do
+        if served == queue then
+          is_others = true
+          call('PUBLISH', KEY.summons .. other, '')
+        end
+      end
+    end
+  end
+  return is_others
+end
+
 local function take(queue, wanted)
   if has_paused and call('SISMEMBER', KEY.paused, queue) == 1 then
     is_full[queue] = true
@@ -62,10 +73,15 @@ local function take(queue, wanted)
     wanted, is_full[queue] = room[queue], true
   end
   local taken, lines, touched, busy, waits = {}, {}, {}, {}, {}
-  -- Jobs that plain arq workers run stay in the due range: step over them, within a bound.
-  while #taken < 2 * wanted and not is_dry[queue] and (skipped[queue] or 0) < 1000 do
+  -- Jobs that plain arq workers run stay in the due range, and so do those for others: step over them. One claim looks
+  -- at so many; the next one goes on from there.
+  if not skipped[queue] then
+    skipped[queue] = tonumber(call('GET', KEY.passed .. worker .. ' ' .. queue) or 0)
+    began_at[queue] = skipped[queue]
+  end
+  while #taken < 2 * wanted and not is_dry[queue] and skipped[queue] - began_at[queue] < 1000 do
     local asked = wanted - #taken / 2
-    local due = call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', skipped[queue] or 0, asked)
+    local due = call('ZRANGEBYSCORE', queue, '-inf', now_text, 'WITHSCORES', 'LIMIT', skipped[queue], asked)
     is_dry[queue] = #due < 2 * asked
     if #due == 0 then break end
     local keys, jobs, ids = {}, {}, {}
@@ -79,12 +95,15 @@ local function take(queue, wanted)
     for n, id in ipairs(ids) do
       local score, payload, tries = due[2 * n], read[3 * n - 1], read[3 * n]
       local running = is_running(texts[n])
-      if read[3 * n - 2] or running and still_held(id, queue, score) then
-        skipped[queue] = (skipped[queue] or 0) + 1
+      local name = running and read_line(texts[n]).task or pickled_task(payload)
+      local key = name .. ' ' .. queue
+      if is_left[key] == nil then is_left[key] = is_left_to_others(queue, name) end
+      if read[3 * n - 2] or running and still_held(id, queue, score) or is_left[key] then
+        skipped[queue] = skipped[queue] + 1
       else
         local task, attempt, lost
         if none_ran and not texts[n] then
-          task, attempt, lost = pickled_task(payload), tries or 0, '-'
+          task, attempt, lost = name, tries or 0, '-'
         else
           task, attempt, lost = look_up(id, running, texts[n], payload, tries)
         end
@@ -120,8 +139,8 @@ local function take(queue, wanted)
   end
 end
 
-for i = 5, #ARGV, 2 do take(ARGV[i], math.min(slots, tonumber(ARGV[i + 1]))) end
-for i = 5, #ARGV, 2 do take(ARGV[i], slots) end
+for i = 6, #ARGV, 2 do take(ARGV[i], math.min(slots, tonumber(ARGV[i + 1]))) end
+for i = 6, #ARGV, 2 do take(ARGV[i], slots) end
 if #claimed > 0 then
   spread('SADD', KEY.claimed .. worker, claimed)
   call('ZADD', KEY.workers, 'GT', now + LIMIT.lease, worker)
@@ -129,10 +148,15 @@ end
 flush_counts()
 
 local silenced = {}
-for i = 5, #ARGV, 2 do
+for i = 6, #ARGV, 2 do
   local queue = ARGV[i]
+  local passed = (skipped[queue] or 0) - (began_at[queue] or 0)
   if is_dry[queue] then
     silenced[#silenced + 1] = KEY.bell .. queue -- whoever comes for these tokens would find nothing
+    silenced[#silenced + 1] = KEY.passed .. worker .. ' ' .. queue
+  elseif passed >= 1000 and slots > 0 and not is_full[queue] then
+    call('SET', KEY.passed .. worker .. ' ' .. queue, skipped[queue], 'PX', 5000)
+    answer[1] = 1
   elseif slots == 0 and not is_full[queue] then
     local next_id = call('ZRANGEBYSCORE', queue, '-inf', now_text, 'LIMIT', skipped[queue] or 0, 1)[1]
     if next_id then

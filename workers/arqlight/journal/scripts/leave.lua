@@ -6,6 +6,6 @@ local worker = ARGV[1]
 local returned = unclaim(worker, {})
 call('SET', KEY.left .. worker, '1', 'EX', 600)
 call('ZREM', KEY.workers, worker)
-call('DEL', KEY.worker .. worker)
+call('DEL', KEY.worker .. worker, KEY.can .. worker)
 if call('GET', KEY.stager) == worker then call('DEL', KEY.stager) end
 return returned

@@ -32,6 +32,18 @@ local function emit(id, state, queue, task, attempt, ...)
   call('XADD', KEY.events, '*', 'job', id, 'state', state, 'queue', queue, 'task', task or '', 'attempt', attempt, ...)
 end
 
+-- The task's name out of arq's own bytes, {'t': .., 'f': name, ..}, for a job that has no record yet. Protocol 4 and up
+-- write 'f' and the name as SHORT_BINUNICODE, each followed by MEMOIZE. Other serializers: unknown.
+local function pickled_task(payload)
+  local _, at = string.find(payload or '', '\140\1f\148\140', 1, true)
+  if not at or at > 64 then
+    -- Or JSON as serialization.py writes it; a name with an escape in it is read when the job is.
+    return string.match(payload or '', '^{"t":%w*,"f":"([^"\\]*)"') or ''
+  end
+  local size = string.byte(payload, at + 1) -- nil where the bytes were cut off just here
+  return size and string.sub(payload, at + 2, at + 1 + size) or ''
+end
+
 -- Wake workers that wait for work: one token wakes one of them. Tokens that nobody has taken yet will do.
 local function ring(queue, jobs)
   local missing = math.min(jobs, LIMIT.tokens) - call('LLEN', KEY.bell .. queue)

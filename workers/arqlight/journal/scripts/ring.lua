@@ -3,9 +3,10 @@
 -- Returns ms until the next scheduled job is due, or -1.
 local next_due = -1
 for _, queue in ipairs(call('SMEMBERS', KEY.queues)) do
-  -- Jobs that plain arq workers run stay in the due range, oldest first.
-  for _, id in ipairs(call('ZRANGEBYSCORE', queue, '-inf', now_text, 'LIMIT', 0, 100)) do
-    if call('EXISTS', KEY.in_progress .. id) == 0 then
+  -- Jobs that plain arq workers run stay in the due range, oldest first; behind a hundred of them a worker has to look.
+  local due = call('ZRANGEBYSCORE', queue, '-inf', now_text, 'LIMIT', 0, 101)
+  for n, id in ipairs(due) do
+    if n > 100 or call('EXISTS', KEY.in_progress .. id) == 0 then
       ring(queue, 1)
       break
     end
