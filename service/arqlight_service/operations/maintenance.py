@@ -41,7 +41,7 @@ async def rescue(connection: Connection, keep_audit: int) -> None:
         try:
             await connection.journal.rescue()
             if connection.supports("maintenance"):
-                await connection.maintenance.preserve()
+                await connection.maintenance.look_after_queues()
             if connection.supports("audit"):
                 await connection.audit.trim(keep_audit)
         except (*SERVER_ERRORS, ArqlightError) as error:

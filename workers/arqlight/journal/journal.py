@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from arqlight.jobs.display import to_moment
 from arqlight.jobs.job import Failure
+from arqlight.jobs.queues import QUEUE_PREFIX
 from arqlight.jobs.serialization import serializer_named
 from arqlight.journal import tracing
 from arqlight.journal.dedicated_connection import Command, DedicatedConnection
@@ -319,6 +320,13 @@ class Journal:
                 for queue in await self.redis.smembers(KEYS[queues]):  # type: ignore[misc]
                     await self._preserve(queue)
 
+    async def find_active_queues(self) -> None:
+        """See which of many queues hold jobs (`find_active_queues.lua`). To be called now and then, like `preserve`."""
+        if await self.redis.set(KEYS["looked_for_queues"], "1", nx=True, ex=10):
+            place: str | bytes = "0"
+            while _text(place := await self.scripts.run("find_active_queues", place, QUEUE_PREFIX)) != "0":
+                pass
+
     async def _preserve(self, queue: str | bytes) -> None:
         place = 0
         while place >= 0:
@@ -349,9 +357,10 @@ class Journal:
         await self.redis.hset(KEYS["tasks"], mapping=mapping)  # type: ignore[misc]
 
     async def announce_queues(self, queues: Sequence[str]) -> None:
-        """Make queues known to the readers."""
+        """Make queues known to the readers; they may hold jobs."""
         if queues:
             await self.redis.sadd(KEYS["queues"], *queues)  # type: ignore[misc]
+            await self.redis.sadd(KEYS["active_queues"], *queues)  # type: ignore[misc]
 
 
 def _text(value: str | bytes) -> str:

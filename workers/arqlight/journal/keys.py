@@ -18,6 +18,8 @@ KEYS: dict[str, str] = {
     "trace": "arqlight:trace:",  # string for each job that was enqueued within a trace: traceparent
     # ours: indexes
     "queues": "arqlight:queues",  # set of queue keys that were seen
+    "active_queues": "arqlight:active-queues",  # set of those of them that may hold jobs
+    "looked_for_queues": "arqlight:looked-for-queues",  # string, for a while: somebody looked which queues hold jobs
     "can": "arqlight:can:",  # set for each worker: the tasks it has
     "had": "arqlight:had",  # hash: task -> the worker that announced it last
     "passed": "arqlight:passed:",  # string for a worker and queue: due jobs it passed over, for seconds

@@ -14,6 +14,7 @@ from arqlight.settings import Settings
 
 _FOLDER = Path(__file__).parent / "scripts"
 _PROLOGUE = (_FOLDER / "prologue.lua").read_text()
+MOST_QUEUES = 500  # so many are looked at one by one; of more only those that are known to hold jobs
 LEASE_MS = 10_000  # how long a worker lives without a sign of life; claims and heartbeats renew it
 MOST_TOKENS = 16  # on one bell; a worker that comes away full wakes the next
 
@@ -27,6 +28,7 @@ def script_source(verb: str, settings: Settings) -> str:
         "history": settings.keep_attempts,
         "tokens": MOST_TOKENS,
         "lease": LEASE_MS,
+        "queues": MOST_QUEUES,
         "logs": settings.keep_logs,
         "log": settings.keep_job_log,
         "audit": settings.keep_audit,

@@ -13,11 +13,15 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from arqlight.journal.deadline import CALL_S, deadline
+from arqlight.journal.keys import KEYS
 from arqlight.journal.pubsub import PAUSE_S, growing_sets, hear
 from arqlight.journal.scripting import Scripts
 
 logger = logging.getLogger("arqlight.stager")
-OWN_PREFIX = b"arqlight:"
+# Other applications' sorted sets grow as well. Which are queues is looked up so often.
+LOOK_UP_S = 2.5
+MOST_HEARD = 1000
 # How long the stager's own worker may take to look for a job that it was offered, before another is woken.
 LONGEST_HEAD_START_S = 0.1
 Offer = Callable[[Callable[[], None]], bool]
@@ -37,6 +41,9 @@ class Stager:
         self._scripts = scripts
         self._poll_s = poll_s
         self._changed = asyncio.Event()
+        self._queues: frozenset[bytes] = frozenset()
+        self._looked_up_s = 0.0
+        self._heard: set[bytes] = set()
         self.is_waiting = False  # for a job to come: all that came before has been handled
 
     async def keep_staging(self) -> None:
@@ -47,24 +54,41 @@ class Stager:
             group.create_task(self._keep_waking())
 
     def _hear(self, key: bytes) -> None:
-        if not key.startswith(OWN_PREFIX):  # the journal's own indexes grow all the time
+        if not key or key in self._queues:
+            if key and len(self._heard) < MOST_HEARD:
+                self._heard.add(key)
             self._changed.set()
+
+    async def _look_up(self) -> None:
+        """Which sorted sets are queues, from time to time."""
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._looked_up_s >= LOOK_UP_S or not self._queues:
+            self._queues = frozenset(await self._redis.smembers(KEYS["queues"]))  # type: ignore[misc]
+            self._looked_up_s = now_s
 
     async def _keep_waking(self) -> None:
         while True:
             self.is_waiting = False
             self._changed.clear()
             try:
-                next_due_ms = int(await self._scripts.run("ring"))
-            except RedisError as error:
+                async with deadline(CALL_S):
+                    await self._look_up()
+                heard, self._heard = self._heard, set()
+                next_due_ms = int(await self._scripts.run("ring", *heard))
+            except (RedisError, TimeoutError) as error:
                 logger.warning("no worker can be woken, trying again: %s", error)
                 await asyncio.sleep(PAUSE_S)
                 continue
             waits = [
-                wait for wait in (next_due_ms / 1000 if next_due_ms >= 0 else None, self._poll_s) if wait is not None
+                LOOK_UP_S,
+                *(
+                    wait
+                    for wait in (next_due_ms / 1000 if next_due_ms >= 0 else None, self._poll_s)
+                    if wait is not None
+                ),
             ]
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(waits, default=None)):
+                async with asyncio.timeout(min(waits)):
                     self.is_waiting = True
                     await self._changed.wait()
                     self.is_waiting = False

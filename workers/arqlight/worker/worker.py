@@ -400,6 +400,7 @@ class Worker(arq.Worker):
                     await self._limit_queues()
                     await fire_due(self.pool, self.journal)
                     await self.journal.preserve()
+                    await self.journal.find_active_queues()
             except (*SERVER_AWAY, builtins.TimeoutError) as error:
                 logger.warning("periodic jobs and settings could not be looked at: %s", error)
 

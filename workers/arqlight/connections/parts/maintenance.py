@@ -16,8 +16,8 @@ class Maintenance(Protocol):
         """
         ...
 
-    async def preserve(self) -> None:
-        """Keep the arguments of jobs that wait; to be called every few seconds."""
+    async def look_after_queues(self) -> None:
+        """Keep the arguments of jobs that wait, and know which queues hold jobs; to be called every few seconds."""
         ...
 
     async def warnings(self) -> list[str]:

@@ -28,9 +28,10 @@ class RedisMaintenance:
         """Find queues until cancelled."""
         await QueueFinder(self._redis, self._journal).run()
 
-    async def preserve(self) -> None:
-        """Keep the arguments of jobs that wait from expiring."""
+    async def look_after_queues(self) -> None:
+        """Keep the arguments of what waits, and the list of queues that hold jobs."""
         await self._journal.preserve()
+        await self._journal.find_active_queues()
 
     async def warnings(self) -> list[str]:
         """What will stop jobs or lose them, the worst first."""

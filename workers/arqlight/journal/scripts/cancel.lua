@@ -28,6 +28,7 @@ call('HDEL', KEY.lines, id)
 call('HSET', KEY.job .. id, 'state', 'cancelled', 'queue', record.queue, 'task', record.task, 'attempts',
   record.attempts, 'created_at', ARGV[5], 'finished_at', now_text)
 if record.worker then call('HSET', KEY.job .. id, 'worker', record.worker, 'started_at', token_ms(record.token)) end
+keep_past(id)
 keep(KEY.cancelled, id, LIMIT.succeeded)
 count_ever('cancelled ' .. record.queue, 1)
 emit(id, 'cancelled', record.queue, record.task, record.attempts)

@@ -38,12 +38,12 @@ end
 for queue, placed in pairs(scheduled) do
   -- Its "zadd" notification tells the stager to look when the first of them is due.
   spread('ZADD', queue, placed)
-  call('SADD', KEY.queues, queue)
+  note_queue(queue)
   count_ever('enqueued ' .. queue, #placed / 2)
 end
 for queue, placed in pairs(due) do
   if #placed == 2 then put_due(queue, placed[2]) else spread('ZADD', queue, placed) end
-  call('SADD', KEY.queues, queue)
+  note_queue(queue)
   count_ever('enqueued ' .. queue, #placed / 2)
   ring(queue, #placed / 2)
 end

@@ -19,6 +19,7 @@ local repeats = before[1] == fingerprint and (before[2] or 0) + 1 or 1
 record.task, record.attempts = task, attempt
 write(id, record, 'failed', 'created_at', ARGV[5], 'finished_at', now_text, 'error', err, 'message', message,
   'fingerprint', fingerprint, 'repeats', repeats)
+keep_past(id)
 keep(KEY.failed, id, LIMIT.failed)
 call('ZADD', KEY.groups, now_text, fingerprint)
 call('ZADD', KEY.group .. fingerprint, now_text, id)

@@ -82,16 +82,29 @@ local function flush_counts()
   local ten = math.floor(minute / 10)
   for key, seconds in pairs({ [KEY.minute .. minute] = 4200, [KEY.ten_minutes .. ten] = 612000, [KEY.totals] = 0 }) do
     -- Queues have any names: beyond a bound, what is new is not counted.
-    if call('HLEN', key) < 5000 then
-      for field, number in pairs(counted) do call('HINCRBY', key, field, number) end
-      if seconds > 0 then call('EXPIRE', key, seconds) end
+    local has_room = call('HLEN', key) < 5000
+    for field, number in pairs(counted) do
+      if has_room or call('HEXISTS', key, field) == 1 then call('HINCRBY', key, field, number) end
     end
+    if seconds > 0 then call('EXPIRE', key, seconds) end
   end
 end
 
 -- What is counted since ever only, for Prometheus.
 local function count_ever(field, number)
-  if call('HLEN', KEY.totals) < 5000 then call('HINCRBY', KEY.totals, field, number) end
+  if call('HLEN', KEY.totals) < 5000 or call('HEXISTS', KEY.totals, field) == 1 then
+    call('HINCRBY', KEY.totals, field, number)
+  end
+end
+
+-- A queue gets a job. Those that may hold jobs are a set of their own: with a queue for each customer, most are empty.
+local function note_queue(queue)
+  if call('SADD', KEY.active_queues, queue) == 1 then call('SADD', KEY.queues, queue) end
+end
+
+-- The queues to look at: all of them while they are few.
+local function queues_to_look_at()
+  return call('SMEMBERS', call('SCARD', KEY.queues) <= LIMIT.queues and KEY.queues or KEY.active_queues)
 end
 
 -- The failed list is grouped by what made jobs fail.
@@ -172,6 +185,17 @@ local function let_go(worker, queue, ids)
   spread('SREM', KEY.claimed .. worker, ids)
   spread('ZREM', KEY.processing .. queue, ids)
   if call('HEXISTS', KEY.limits, queue) == 1 then ring(queue, #ids) end
+end
+
+-- What stands of a job that waits is only about its past. It goes with time: a plain arq worker may end the job unseen.
+local function let_past_expire(id, delay_ms)
+  call('PEXPIRE', KEY.job .. id, delay_ms + 2592000000)
+  call('PEXPIRE', KEY.history .. id, delay_ms + 2592000000)
+end
+
+local function keep_past(id)
+  call('PERSIST', KEY.job .. id)
+  call('PERSIST', KEY.history .. id)
 end
 
 -- Write down a job that runs no more and did not succeed. Extra fields and values follow.

@@ -26,5 +26,6 @@ end
 record.attempts = tries
 write(id, record, state, 'created_at', ARGV[5], 'lost', record.lost, 'uncounted', uncounted)
 if failure ~= '' then remember(id, failure) end
+let_past_expire(id, delay)
 emit(id, state, record.queue, record.task, attempt, 'worker', worker)
 return 1
