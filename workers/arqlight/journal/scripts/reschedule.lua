@@ -15,7 +15,7 @@ else
   uncounted = 0
 end
 call('DEL', KEY.in_progress .. id)
-call('SET', KEY.tries .. id, tries)
+if tries + 0 > 0 then call('SET', KEY.tries .. id, tries) else call('DEL', KEY.tries .. id) end
 call('PERSIST', KEY.payload .. id)
 if delay > 0 then
   call('ZADD', record.queue, now + delay, id)
