@@ -2,11 +2,9 @@
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
@@ -14,15 +12,15 @@ from pathlib import Path
 
 import click
 
-from arqlight.connections.named import open_databases
 from arqlight.errors import SettingsError
 from arqlight.extras import MissingExtra
-from arqlight.family import check_families, check_settings, installed
-from arqlight.journal.tracing import check_packages
+from arqlight.family import installed
 from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings, load_settings
 from arqlight_service.auth.middleware import refuse_open_service
 from arqlight_service.cli.exits import USAGE
+from arqlight_service.cli.port import check_port, free_port
 from arqlight_service.cli.settings_options import settings_options
+from arqlight_service.cli.start import check_start
 from arqlight_service.family import service_families
 
 STOP_TIMEOUT_S = 20.0
@@ -35,14 +33,10 @@ STOP_TIMEOUT_S = 20.0
 def up(worker_settings: str | None, demo: bool) -> None:
     """Run an embedded Valkey, the service and a worker, until Ctrl-C."""
     settings = load_settings()
-    check_settings(settings)
     refuse_open_service(settings)
     if demo and find_spec("aiosmtpd") is None:
         raise MissingExtra("the demo", "demo")
-    # What cannot work is said before anything is started.
-    check_packages(settings)
-    open_databases(settings)
-    check_families(settings)
+    check_start(settings)
     service_families()
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
 
@@ -57,8 +51,8 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    port = _free_port(settings.host) if settings.port == 0 else settings.port
-    _check_port(settings.host, port)
+    port = free_port(settings.host) if settings.port == 0 else settings.port
+    check_port(settings.host, port)
     if demo:
         environment |= _demo_environment()
 
@@ -178,32 +172,14 @@ def _locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _check_port(host: str, port: int) -> None:
-    """Say that a port is taken before anything is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise SettingsError(f"ARQLIGHT_PORT={port} is taken by another program; choose another") from None
-            raise SettingsError(f"ARQLIGHT_HOST={host!r} cannot be bound: {error.strerror}") from None
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def _demo_environment() -> dict[str, str]:
     """Where the demo's own mail sink and webhook receiver will be, for the worker and for the demo itself."""
     from arqlight_service.demo import SECRET
 
-    port = _free_port("127.0.0.1")
+    port = free_port("127.0.0.1")
     return {
         "ARQLIGHT_SMTP_HOST": "127.0.0.1",
-        "ARQLIGHT_SMTP_PORT": str(_free_port("127.0.0.1")),
+        "ARQLIGHT_SMTP_PORT": str(free_port("127.0.0.1")),
         "ARQLIGHT_SMTP_TLS": "none",
         "ARQLIGHT_WEBHOOK_SECRET": SECRET,
         "ARQLIGHT_DEMO_PORT": str(port),

@@ -7,13 +7,13 @@ import sys
 import click
 from arq.utils import import_string
 
-from arqlight.family import check_settings
 from arqlight.journal.tracing import switch_on
 from arqlight.runtime.log_output import log_to_stderr
 from arqlight.settings import load_settings, split_names
 from arqlight.worker.worker_settings import create_worker
 from arqlight_service.cli.parent_watch import watch_parent
 from arqlight_service.cli.settings_options import settings_options
+from arqlight_service.cli.start import check_start
 
 BUNDLED = "arqlight.bundled_worker.WorkerSettings"
 
@@ -41,7 +41,7 @@ def worker(worker_settings: str, queues: str | None, burst: bool, processes: int
         sys.exit(asyncio.run(Supervisor(command, processes).run()))
     sys.path.append(os.getcwd())  # as the arq command does
     settings = load_settings()
-    check_settings(settings)
+    check_start(settings, with_families=worker_settings == BUNDLED)
     try:
         settings_class = import_string(worker_settings)
     except (ImportError, AttributeError) as error:
