@@ -45,7 +45,7 @@ def test_a_database_that_a_newer_version_made_stops_the_start(
     is_connection = names == "ARQLIGHT_CONNECTIONS"
     value = f"billing={newer}" if is_connection else newer
     data_dir = tmp_path / "data"
-    ended = run(command, "--data-dir", str(data_dir), "--port", "0", **{names: value})
+    ended = run(command, "--data-dir", str(data_dir), "--port", "0", environment={names: value})
     assert_one_sentence(ended, "was made by another version of arqlight")
     assert ("connection 'billing'" in ended.told) == is_connection
     assert not data_dir.exists()

@@ -3,7 +3,9 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from tests.conftest import ROOT
@@ -16,12 +18,14 @@ class Ended(NamedTuple):
     told: str
 
 
-def run(*command: str, cwd: Path = ROOT, path: Path | None = None, **environment: str) -> Ended:
+def run(
+    *command: str, cwd: Path = ROOT, path: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
+) -> Ended:
     """Run a command; packages in `path` are found. No server answers, unless `environment` names one."""
     search = os.pathsep.join(str(each) for each in (path, ROOT) if each is not None)
     done = subprocess.run(
         [sys.executable, "-m", "arqlight_service", *command], capture_output=True, text=True, check=False, timeout=60,
-        cwd=cwd, env=os.environ | {"PYTHONPATH": search, "ARQLIGHT_REDIS_URL": "redis://127.0.0.1:1/0"} | environment,
+        cwd=cwd, env=os.environ | {"PYTHONPATH": search, "ARQLIGHT_REDIS_URL": "redis://127.0.0.1:1/0"} | dict(environment),
     )  # fmt: skip
     return Ended(done.returncode, done.stderr)
 

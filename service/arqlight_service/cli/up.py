@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
@@ -15,7 +16,7 @@ import click
 from arqlight.errors import SettingsError
 from arqlight.extras import MissingExtra
 from arqlight.family import installed
-from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings, load_settings
+from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, FALLBACK_REDIS_URL, Settings, load_settings
 from arqlight_service.auth.middleware import refuse_open_service
 from arqlight_service.cli.exits import USAGE
 from arqlight_service.cli.port import check_port, free_port
@@ -38,7 +39,21 @@ def up(worker_settings: str | None, demo: bool) -> None:
         raise MissingExtra("the demo", "demo")
     check_start(settings)
     service_families()
+    if worker_settings:
+        _check_application(worker_settings)
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
+
+
+def _check_application(worker_settings: str) -> None:
+    """End here when that worker would not start. In a process of its own: what the module does stays there."""
+    # The servers are not there yet; a module that reads their addresses gets some, and none is connected to.
+    addresses = {"ARQLIGHT_REDIS_URL": FALLBACK_REDIS_URL, "ARQLIGHT_DATABASE_URL": ""}
+    done = subprocess.run(  # noqa: S603 - our own command, and what the caller typed
+        [sys.executable, "-m", "arqlight_service", "worker", worker_settings, "--only-check"],
+        env=addresses | os.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool) -> int:

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
+from sqlalchemy import column, create_engine, select, table, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -73,7 +73,8 @@ def check_schema(url: URL, migrations: Path, schema: str) -> None:
     engine = create_engine(url, connect_args=connect_args() | {"connect_timeout": START_TIMEOUT_S})
     try:
         with engine.connect() as connection:
-            made = connection.execute(text(f"SELECT version_num FROM {schema}.alembic_version")).scalars().all()
+            versions = table("alembic_version", column("version_num"), schema=schema)
+            made = connection.execute(select(versions.c.version_num)).scalars().all()
     except SQLAlchemyError:
         return
     finally:
