@@ -20,7 +20,7 @@ FLOORS = (
     ("journal",),
     ("jobs",),
     ("key_ring", "extras", "settings", "version"),
-    ("addresses", "alert_rules", "checked_fields", "coroutine_functions", "errors", "imports"),
+    ("addresses", "alert_rules", "checked_fields", "coroutine_functions", "errors", "imports", "setting_values"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FAMILIES = {"email", "telemetry", "webhooks", "bulk", "sync"}

@@ -13,6 +13,7 @@ from arqlight_service.cli.parent_watch import watch_parent
 from arqlight_service.cli.port import check_port
 from arqlight_service.cli.settings_options import settings_options
 from arqlight_service.cli.start import check_start
+from arqlight_service.cli.unused_settings import warn_of_unused_settings
 from arqlight_service.serve import serve
 
 
@@ -29,5 +30,6 @@ def server(exit_with_parent: bool) -> None:
     if exit_with_parent:
         watch_parent()
     log_to_stderr(settings)
+    warn_of_unused_settings(settings)
     switch_on(settings, "arqlight-service")
     asyncio.run(serve(app, settings, announce=click.echo))

@@ -171,8 +171,14 @@ async def _server(name: str, module: str, data_dir: Path, address_file: str) -> 
 @contextlib.contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     """One `up` a data directory: two servers would overwrite each other's files."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "lock").open("a+") as lock:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        opened = (data_dir / "lock").open("a+")
+    except OSError as error:
+        raise SettingsError(
+            f"ARQLIGHT_DATA_DIR={str(data_dir)!r} cannot be used: {error.strerror}; choose another directory"
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

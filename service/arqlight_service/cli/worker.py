@@ -18,6 +18,7 @@ from arqlight.worker.worker_settings import create_worker
 from arqlight_service.cli.parent_watch import watch_parent
 from arqlight_service.cli.settings_options import settings_options
 from arqlight_service.cli.start import check_start
+from arqlight_service.cli.unused_settings import warn_of_unused_settings
 
 BUNDLED = "arqlight.bundled_worker.WorkerSettings"
 
@@ -56,6 +57,7 @@ def worker(
     if exit_with_parent:
         watch_parent()
     log_to_stderr(settings)
+    warn_of_unused_settings(settings)
     asyncio.set_event_loop(asyncio.new_event_loop())
     switch_on(settings, "arqlight-worker")
     overrides = {"burst": True} if burst else {}
