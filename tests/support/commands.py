@@ -12,10 +12,11 @@ from tests.conftest import ROOT
 
 
 class Ended(NamedTuple):
-    """Its exit code, and what it wrote to standard error."""
+    """Its exit code, and what it wrote to standard error and to standard output."""
 
     code: int
     told: str
+    printed: str
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
         [sys.executable, "-m", "arqlight_service", *command], capture_output=True, text=True, check=False, timeout=60,
         cwd=cwd, env=os.environ | {"PYTHONPATH": search, "ARQLIGHT_REDIS_URL": "redis://127.0.0.1:1/0"} | dict(environment),
     )  # fmt: skip
-    return Ended(done.returncode, done.stderr)
+    return Ended(done.returncode, done.stderr, done.stdout)
 
 
 def assert_one_sentence(ended: Ended, said: str) -> None:

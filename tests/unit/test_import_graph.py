@@ -14,6 +14,7 @@ FLOORS = (
     ("bundled",),
     ("families",),
     ("family",),
+    ("family_checks",),
     ("client", "worker", "embedded"),
     ("tasks", "runtime"),
     ("connections",),
