@@ -41,7 +41,7 @@ RIGHT = [
     ("QUEUES", "high=6, default=3"), ("QUEUES", "arq:mine"), ("QUEUE_LIMITS", ""), ("QUEUE_LIMITS", "a=5, b=2"),
     ("SMTP_FROM", "arqlight <no-reply@localhost>"), ("SMTP_FROM", "a@b"), ("STORAGE_URL", "s3://bucket/prefix"),
     ("STORAGE_URL", "file:///tmp/not/yet"), ("WEBHOOK_SECRET", "whsec_" + "ZGVtby1vbmx5"),
-    ("CONNECTIONS", "default=redis://x,b=redis://y"), ("OIDC_ISSUER", "http://127.0.0.1:8000/realm"),
+    ("CONNECTIONS", "a=redis://x,b=redis://y"), ("OIDC_ISSUER", "http://127.0.0.1:8000/realm"),
 ]  # fmt: skip
 
 
@@ -64,10 +64,10 @@ def test_a_value_that_is_unusual_and_fits_is_taken(monkeypatch: pytest.MonkeyPat
     check_settings(load_settings())
 
 
-def test_the_name_default_is_reserved_where_a_redis_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_name_default_is_reserved(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARQLIGHT_CONNECTIONS", "default=redis://other")
-    with pytest.raises(SettingsError, match="'default', which is reserved for ARQLIGHT_REDIS_URL; rename it"):
-        load_settings(redis_url="redis://one")
+    with pytest.raises(SettingsError, match="'default': that is the Redis or Valkey of ARQLIGHT_REDIS_URL"):
+        load_settings()
 
 
 @pytest.mark.parametrize("command", ["worker", "server", "up"])

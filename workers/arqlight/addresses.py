@@ -16,7 +16,10 @@ DATABASE_SCHEMES = ("postgresql", "postgres")
 SENTINEL_PORT = 26379
 
 
-RESERVED = "database"
+RESERVED = {
+    "default": "that is the Redis or Valkey of ARQLIGHT_REDIS_URL",
+    "database": "that is the database of the task families",
+}
 
 
 OBSERVED = "observe+"  # before an address: nothing is written there
@@ -56,8 +59,8 @@ def parse_connections(text: str) -> dict[str, str]:
                 "each connection is name=address with a name of small letters, digits, - and _; "
                 f"{name.split('://')[0][:40]!r} is not such a name"
             )
-        if name == RESERVED:
-            raise ValueError(f"a connection cannot be named {name!r}: that is the database of the task families")
+        if name in RESERVED:
+            raise ValueError(f"a connection cannot be named {name!r}: {RESERVED[name]}; choose another name")
         if name in found:
             raise ValueError(f"connection {name!r} is named twice")
         check_address(name, address)

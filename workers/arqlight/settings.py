@@ -14,7 +14,6 @@ from arqlight.addresses import (
     OBSERVED,
     REDIS_SCHEMES,
     check_address,
-    is_database,
     parse_connections,
 )
 from arqlight.alert_rules import parse_rules
@@ -197,8 +196,6 @@ class Settings:
         """The server to talk to: the one set, else the one `arqlight up` started under `data_dir`, else localhost's."""
         if self.redis_url is not None:
             return self.redis_url
-        if named := parse_connections(self.connections.get_secret_value()).get("default"):
-            return named
         try:
             return (self.data_dir / ADDRESS_FILE).read_text().strip()
         except FileNotFoundError:
@@ -216,12 +213,6 @@ class Settings:
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise _unreadable(self.data_dir / DATABASE_FILE, error) from error
-
-    def check_default(self) -> None:
-        """Raise ValueError for a connection `default` that is named twice, or that is no Redis or Valkey."""
-        named = parse_connections(self.connections.get_secret_value()).get("default")
-        if named and (self.redis_url is not None or is_database(named)):
-            raise ValueError("CONNECTIONS names 'default', which is reserved for ARQLIGHT_REDIS_URL; rename it")
 
     def check_routes(self) -> None:
         """Raise ValueError for a route to a connection that is not set."""
@@ -241,11 +232,7 @@ class Settings:
     def connection_addresses(self) -> dict[str, str]:
         """Every connection, name -> address; `default` comes first, or what is observed in its place."""
         first = {"observed": OBSERVED + self.observe} if self.observe else {"default": self.resolved_redis_url()}
-        return first | {
-            name: address
-            for name, address in parse_connections(self.connections.get_secret_value()).items()
-            if name != "default"
-        }
+        return first | parse_connections(self.connections.get_secret_value())
 
     def of(self, family: type[Part]) -> Part:
         """What is set for a task family. Raises SettingsError, one line that names each wrong setting."""
@@ -286,7 +273,6 @@ def load_settings(**overrides: Any) -> Settings:
         for_families={name: value for name, value in given_values.items() if name not in OWN_NAMES},
     )
     try:
-        settings.check_default()
         settings.check_routes()
     except ValueError as error:
         raise SettingsError(f"setting {PREFIX}{error}") from None
