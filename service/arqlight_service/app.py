@@ -11,7 +11,6 @@ import jinja2
 from aiohttp import web
 
 from arqlight.connections.named import Connections, open_connections
-from arqlight.errors import SettingsError
 from arqlight.family import check_families, check_settings
 from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.key_ring import KeyRing
@@ -36,7 +35,8 @@ from arqlight_service.auth.middleware import guard, set_security_headers
 from arqlight_service.auth.open_feeds import keep_watch
 from arqlight_service.auth.roles import check_routes
 from arqlight_service.documents import asyncapi, openapi
-from arqlight_service.family import ServiceFamily, service_families
+from arqlight_service.family import service_families
+from arqlight_service.family_in_application import add_family
 from arqlight_service.feed import routes as feed_routes
 from arqlight_service.feed.feed import Feed
 from arqlight_service.operations import health, metrics
@@ -101,26 +101,6 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app[openapi.DOCUMENT] = openapi.describe(app)
     check_routes(app)
     return app
-
-
-def add_family(app: web.Application, family: ServiceFamily) -> None:
-    """Its routes, and what it needs while the application runs. Raises SettingsError for a route that is taken."""
-    taken = _addresses(app.router)
-    apart = web.UrlDispatcher()
-    try:
-        apart.add_routes(family.routes)
-    except (RuntimeError, ValueError) as error:
-        raise SettingsError(f"family {family.name!r}: a route of it is none: {error}") from error
-    # aiohttp takes a second route at an address, and never comes to it.
-    if twice := sorted(taken & _addresses(apart)):
-        raise SettingsError(f"family {family.name!r}: a route of it is taken: {' '.join(twice[0])}")
-    app.add_routes(family.routes)
-    app.cleanup_ctx.extend(each for each in family.cleanup if each not in app.cleanup_ctx)
-
-
-def _addresses(router: web.UrlDispatcher) -> set[tuple[str, str]]:
-    """Method and path of each route."""
-    return {(route.method, route.resource.canonical) for route in router.routes() if route.resource is not None}
 
 
 async def connect(app: web.Application) -> AsyncIterator[None]:

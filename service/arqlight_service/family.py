@@ -12,10 +12,12 @@ from pathlib import Path
 from aiohttp import web
 
 from arqlight.connections.finding import Finding
+from arqlight.errors import SettingsError
 from arqlight.family import load_plug_ins
 from arqlight.settings import Settings
 
 GROUP = "arqlight_service.families"
+Check = Callable[[Settings], Awaitable[list[Finding]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,25 @@ class ServiceFamily:
     navigation: Sequence[NavigationEntry] = ()
     templates: Path | None = None
     cleanup: Sequence[Callable[[web.Application], AsyncIterator[None]]] = ()
-    checks: Sequence[Callable[[Settings], Awaitable[list[Finding]]]] = ()
+    checks: Sequence[Check] = ()
 
 
 @functools.cache
 def service_families() -> tuple[ServiceFamily, ...]:
-    """Every family whose packages are installed. Raises SettingsError, as `arqlight.family.load_plug_ins`."""
-    return tuple(load_plug_ins(GROUP, ServiceFamily, skip_missing_extras=True).values())
+    """Every family whose packages are installed. Raises SettingsError, as `load_plug_ins`."""
+    families = tuple(load_plug_ins(GROUP, ServiceFamily, skip_missing_extras=True).values())
+    for family in families:
+        _check(family)
+    return families
+
+
+def _check(family: ServiceFamily) -> None:
+    whose = f"family {family.name!r}"
+    if family.templates is not None and not Path(family.templates).is_dir():
+        raise SettingsError(f"{whose}: its templates are in no folder: {str(family.templates)!r}; is it packaged?")
+    for entry in family.navigation:
+        if not isinstance(entry, NavigationEntry) or not entry.address.startswith("/"):
+            raise SettingsError(f"{whose}: {entry!r} is no NavigationEntry('/address', 'Name', 'page')")
+    for field, given in (("cleanup", family.cleanup), ("checks", family.checks)):
+        if not isinstance(given, list | tuple) or not all(map(callable, given)):
+            raise SettingsError(f"{whose}: its {field} are {given!r}; write a tuple of functions")

@@ -52,8 +52,8 @@ async def serve(app: web.Application, settings: Settings, announce: Callable[[st
     runner = web.AppRunner(
         app, access_log=None, keepalive_timeout=KEEPALIVE_S, lingering_time=LINGERING_S, shutdown_timeout=SHUTDOWN_S
     )
-    await runner.setup()
     try:
+        await runner.setup()
         site = GuardedSite(runner, settings.host, settings.port, settings.sockets_per_address)
         await site.start()
         announce(f"arqlight is at {site.name}")

@@ -123,6 +123,13 @@ NEEDED = {
     "ARQLIGHT_TRACES": ("true", "otel", "server", "worker workers.settings.WorkerSettings", "up"),
     "ARQLIGHT_AUTH": ("oidc", "oidc", "server", "up"),
     "ARQLIGHT_CONNECTIONS": ("billing=postgresql://127.0.0.1:1/x", "postgres", "server", "up"),
+    "ARQLIGHT_DATABASE_URL": (
+        "postgresql://127.0.0.1:1/x",
+        "postgres",
+        "server",
+        "worker workers.settings.WorkerSettings",
+        "up",
+    ),
     "ARQLIGHT_STORAGE_URL": ("s3://exports", "s3", "server", "worker", "up"),
 }
 OIDC = {"ARQLIGHT_OIDC_ISSUER": "https://id.example", "ARQLIGHT_OIDC_CLIENT_ID": "x", "ARQLIGHT_ROLES": "ada=admin"}
@@ -145,6 +152,22 @@ def test_a_setting_that_needs_an_extra_is_one_sentence_before_anything_starts(re
             assert len(told.splitlines()) == 1, f"{name} {command}: {told}"
             assert told.rstrip().endswith(f"pip install 'arqlight[{extra}]'"), f"{name} {command}: {told}"
             assert not data.exists(), f"{name} {command}"
+
+
+def test_a_setting_of_a_family_that_is_not_installed_is_said_and_stops_nothing(
+    release: Release, tmp_path: Path
+) -> None:
+    bare = installed.install(release.wheel, [], tmp_path / "bare")
+    environment = installed.clean_environment() | {"ARQLIGHT_STORAGE_URL": "s3://exports"}
+    with subprocess.Popen(
+        bare.command("server", "--port", "0"), cwd=tmp_path, env=environment, text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as server:  # fmt: skip
+        assert server.stdout
+        assert "arqlight is at" in server.stdout.readline()
+        server.send_signal(signal.SIGTERM)
+        _, said = server.communicate(timeout=30)
+    assert "nothing uses ARQLIGHT_STORAGE_URL: the family 'bulk' needs more packages" in said
 
 
 def test_a_plug_in_family_runs_where_only_the_core_is_installed(release: Release, tmp_path: Path) -> None:

@@ -132,13 +132,11 @@ def test_its_settings_are_flags_and_are_checked_at_the_start(tmp_path: Path) -> 
     [
         pytest.param(
             {"broken_crm.py": "import not_there"}, "[arqlight.families]\ncrm = broken_crm:FAMILY\n",
-            "family 'crm' of acme-crm cannot be imported: ModuleNotFoundError: No module named 'not_there'; "
-            "repair or uninstall its package", id="it needs what is not installed",
+            "family 'crm' of acme-crm cannot be imported: ModuleNotFoundError: No module named 'not_there' (", id="it needs what is not installed",
         ),
         pytest.param(
             {"broken_crm.py": "1 / 0"}, "[arqlight.families]\ncrm = broken_crm:FAMILY\n",
-            "family 'crm' of acme-crm cannot be imported: ZeroDivisionError: division by zero; "
-            "repair or uninstall its package", id="its import fails",
+            "family 'crm' of acme-crm cannot be imported: ZeroDivisionError: division by zero (", id="its import fails",
         ),
         pytest.param(
             CRM, CRM_POINTS.replace("crm = ", "email = "),

@@ -14,13 +14,14 @@ FLOORS = (
     ("bundled",),
     ("families",),
     ("family",),
+    ("family_checks",),
     ("client", "worker", "embedded"),
     ("tasks", "runtime"),
     ("connections",),
     ("journal",),
     ("jobs",),
     ("key_ring", "extras", "settings", "version"),
-    ("addresses", "alert_rules", "checked_fields", "errors"),
+    ("addresses", "alert_rules", "checked_fields", "coroutine_functions", "errors", "imports", "setting_values"),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FAMILIES = {"email", "telemetry", "webhooks", "bulk", "sync"}

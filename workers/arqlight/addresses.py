@@ -16,7 +16,10 @@ DATABASE_SCHEMES = ("postgresql", "postgres")
 SENTINEL_PORT = 26379
 
 
-RESERVED = "database"
+RESERVED = {
+    "default": "that is the Redis or Valkey of ARQLIGHT_REDIS_URL",
+    "database": "that is the database of the task families",
+}
 
 
 OBSERVED = "observe+"  # before an address: nothing is written there
@@ -56,8 +59,8 @@ def parse_connections(text: str) -> dict[str, str]:
                 "each connection is name=address with a name of small letters, digits, - and _; "
                 f"{name.split('://')[0][:40]!r} is not such a name"
             )
-        if name == RESERVED:
-            raise ValueError(f"a connection cannot be named {name!r}: that is the database of the task families")
+        if name in RESERVED:
+            raise ValueError(f"a connection cannot be named {name!r}: {RESERVED[name]}; choose another name")
         if name in found:
             raise ValueError(f"connection {name!r} is named twice")
         check_address(name, address)
@@ -82,6 +85,8 @@ def check_address(name: str, address: str) -> None:
         host, _ = parts.hostname, parts.port
     except ValueError:
         raise ValueError(f"the address of connection {name!r} has a port that is no number up to 65535") from None
+    if scheme == "unix" and not parts.path.strip("/"):
+        raise ValueError(f"the address of connection {name!r} names no socket; write unix:///run/valkey.sock")
     if scheme in ("redis", "rediss"):
         if not host:
             raise ValueError(f"the address of connection {name!r} names no host")
@@ -98,19 +103,23 @@ def parse_sentinel(name: str, address: str) -> SentinelAddress:
     hosts = []
     for place in places.split(","):
         host, _, port = place.partition(":")
-        if not host or (port and not port.isdigit()):
+        if not host or (port and not _is_port(port)):
             raise ValueError(f"connection {name!r} must name its sentinels as host:port, with commas between them")
         hosts.append((host, int(port or SENTINEL_PORT)))
     master = parts.path.strip("/")
     if not master:
         raise ValueError(f"connection {name!r} must name the master that its sentinels watch: …:26379/mymaster")
     number = parse_qs(parts.query).get("db", ["0"])[0]
-    if not number.isdigit():
+    if not (number.isascii() and number.isdigit()):
         raise ValueError(f"connection {name!r}: db={number[:40]!r} is no number of a database")
     return SentinelAddress(
         tuple(hosts), master, unquote(username) or None, unquote(password) or None, int(number),
         parts.scheme.startswith("rediss"),
     )  # fmt: skip
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and 0 < int(text) <= 65535
 
 
 def is_database(url: str) -> bool:

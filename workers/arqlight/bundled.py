@@ -54,7 +54,11 @@ async def open_clients(ctx: dict[Any, Any]) -> None:
     ctx.setdefault("keys", KeyRing(settings))
     started: list[Family] = ctx.setdefault("started_families", [])
     for family in installed().families:
-        await family.start(ctx)
+        try:
+            await family.start(ctx)
+        except Exception as error:
+            error.add_note(f"in on_startup of family {family.name!r}")
+            raise
         started.append(family)
 
 

@@ -5,21 +5,23 @@ the tasks of all that are installed. Its other half, routes and pages, is one of
 """
 
 import functools
-import pkgutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
 from arqlight.errors import SettingsError
 from arqlight.extras import MissingExtra, extra_of
+from arqlight.family_checks import check_hook, check_schedules, check_settings_class, resolved, unusable
+from arqlight.imports import told
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.settings import FamilySettings, Settings
 from arqlight.tasks import Task
 
 GROUP = "arqlight.families"
 OURS = ("email", "telemetry", "webhooks", "bulk", "sync")  # they come first, in this order
+TIDY_UP = "tidy_up"  # the bundled worker's own task, beside those of families
 Context = dict[Any, Any]
 Hook = Callable[[Context], Awaitable[None]]
 Tidy = Callable[[Context], Awaitable[dict[str, int]]]
@@ -55,8 +57,8 @@ class Family:
     schema: str | None = None
 
     def load_tasks(self) -> list[Task]:
-        """Its tasks. Raises SettingsError for one that was not declared with `@task`."""
-        found = [_resolved(each) for each in self.tasks]
+        """Its tasks. Raises SettingsError for one that cannot be imported, or was not declared with `@task`."""
+        found = [resolved(self.name, "task", each) for each in self.tasks]
         for each, given in zip(found, self.tasks, strict=True):
             if not isinstance(each, Task):
                 raise SettingsError(f"family {self.name!r}: {given!r} is no task; declare it with @task(...)")
@@ -64,32 +66,41 @@ class Family:
 
     def load_exports(self) -> Mapping[str, Any]:
         """The tables it offers for export."""
-        found: Mapping[str, Any] = _resolved(self.exports) or {}
+        found: Mapping[str, Any] = resolved(self.name, "exports", self.exports) or {}
         return found
 
     def load_schedules(self, settings: Settings) -> Sequence[PeriodicJob]:
-        """Its periodic jobs."""
-        schedules = _resolved(self.schedules)
-        return schedules(settings) if schedules else ()
+        """Its periodic jobs. Raises SettingsError for what its function raises."""
+        schedules = resolved(self.name, "schedules", self.schedules)
+        try:
+            found: Sequence[PeriodicJob] = schedules(settings) if schedules else ()
+        except Exception as error:
+            raise unusable(self.name, "schedules", error) from error
+        return found
 
     def check_settings(self, settings: Settings) -> None:
-        """Raise SettingsError for settings that it cannot work with."""
-        if check := _resolved(self.check):
-            check(settings)
+        """Raise SettingsError for settings that it cannot work with, and for hooks that are none."""
+        for name in ("on_startup", "on_shutdown", "tidy"):
+            check_hook(self.name, name, resolved(self.name, name, getattr(self, name)))
+        try:
+            if check := resolved(self.name, "check", self.check):
+                check(settings)
+        except Exception as error:
+            raise unusable(self.name, "check", error) from error
 
     async def start(self, ctx: Context) -> None:
         """Run its start-up hook."""
-        if hook := _resolved(self.on_startup):
+        if hook := resolved(self.name, "on_startup", self.on_startup):
             await hook(ctx)
 
     async def stop(self, ctx: Context) -> None:
         """Run its shutdown hook."""
-        if hook := _resolved(self.on_shutdown):
+        if hook := resolved(self.name, "on_shutdown", self.on_shutdown):
             await hook(ctx)
 
     async def tidy_up(self, ctx: Context) -> dict[str, int]:
         """Remove what has expired; how much went, by kind."""
-        tidy = _resolved(self.tidy)
+        tidy = resolved(self.name, "tidy", self.tidy)
         return await tidy(ctx) if tidy else {}
 
 
@@ -115,9 +126,15 @@ class Installed:
 def declared() -> tuple[Family, ...]:
     """Every family that an installed package offers; their tasks are not imported yet.
 
-    Raises SettingsError for one that cannot be imported, or whose name is taken.
+    Raises SettingsError for one that cannot be imported, whose name is taken, or whose settings are none.
     """
-    return tuple(load_plug_ins(GROUP, Family).values())
+    families = tuple(load_plug_ins(GROUP, Family).values())
+    taken: dict[str, str] = {}
+    for family in families:
+        if family.settings is not None:
+            check_settings_class(family.name, family.settings, taken)
+            taken |= dict.fromkeys((each.name for each in fields(family.settings)), f"family {family.name!r}")
+    return families
 
 
 @functools.cache
@@ -133,10 +150,10 @@ def installed() -> Installed:
     for family in declared():
         try:
             own = family.load_tasks()
-        except ImportError as error:
-            extra = extra_of(error)
-            if extra is None or family.name not in OURS:
-                raise SettingsError(_unusable(family.name, error)) from error
+        except SettingsError as error:
+            cause = error.__cause__
+            if family.name not in OURS or not isinstance(cause, ImportError) or extra_of(cause) is None:
+                raise
             missing[family.name] = MissingExtra(f"the family {family.name!r}", "families")
             continue
         for each in own:
@@ -158,8 +175,10 @@ def check_settings(settings: Settings) -> None:
 
 def check_families(settings: Settings) -> None:
     """Raise SettingsError for a family that cannot work, as it is or with these settings."""
+    known = {*installed().tasks, TIDY_UP}
     for family in installed().families:
         family.check_settings(settings)
+        check_schedules(family.name, family.load_schedules(settings), known)
 
 
 def load_plug_ins(group: str, kind: type[Any], *, skip_missing_extras: bool = False) -> dict[str, Any]:
@@ -182,7 +201,7 @@ def load_plug_ins(group: str, kind: type[Any], *, skip_missing_extras: bool = Fa
     for name, each in found.items():
         try:
             plug_in = each.load()
-        except Exception as error:  # a plug-in may raise anything while it is imported
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything while it is imported
             if skip_missing_extras and name in OURS and isinstance(error, ImportError) and extra_of(error):
                 continue
             raise SettingsError(_unusable(name, error, _package(each))) from error
@@ -203,12 +222,6 @@ def _package(each: EntryPoint) -> str:
     return each.dist.name if each.dist else "an unknown package"
 
 
-def _unusable(name: str, error: Exception, package: str = "") -> str:
+def _unusable(name: str, error: BaseException, package: str = "") -> str:
     whose = f" of {package}" if package else ""
-    return (
-        f"family {name!r}{whose} cannot be imported: {type(error).__name__}: {error}; repair or uninstall its package"
-    )
-
-
-def _resolved(given: Any) -> Any:
-    return pkgutil.resolve_name(given) if isinstance(given, str) else given
+    return f"family {name!r}{whose} cannot be imported: {told(error)}; repair or uninstall its package"

@@ -3,18 +3,38 @@
 `Settings` are those of the core. A task family declares its own (`FamilySettings`), and finds them with `Settings.of`.
 """
 
-import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
-from urllib.parse import urlsplit
 
-from arqlight.addresses import OBSERVED, REDIS_SCHEMES, check_address, parse_connections
+from arqlight.addresses import (
+    DATABASE_SCHEMES,
+    OBSERVED,
+    REDIS_SCHEMES,
+    check_address,
+    parse_connections,
+)
 from arqlight.alert_rules import parse_rules
 from arqlight.checked_fields import Secret, WrongFields, checked, is_secret_field, option
 from arqlight.errors import SettingsError
+from arqlight.setting_values import (
+    check_folder,
+    check_header,
+    check_host,
+    check_hosts,
+    check_limits,
+    check_mail_address,
+    check_name,
+    check_networks,
+    check_origins,
+    check_port,
+    check_queues,
+    check_secret_key,
+    check_url,
+)
+from arqlight.setting_values import split_names as split_names
 
 ADDRESS_FILE = "redis-url"
 DATABASE_FILE = "database-url"
@@ -25,43 +45,17 @@ PREFIX = "ARQLIGHT_"
 PLATFORM_NAMES = {"port": "PORT"}
 
 
-def split_names(text: str) -> list[str]:
-    """A list as the environment and the command line write it: `high, default`."""
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def check_token(token: Secret) -> None:
-    """A token or key as it is pasted into the environment. Raises ValueError for one that cannot be one."""
-    value = token.get_secret_value()
-    if value != value.strip():
-        raise ValueError("it begins or ends with a space or a newline; take that away")
-    if not value.isprintable() or " " in value:
-        raise ValueError("it holds spaces or control characters, which no token has")
-
-
-def check_networks(text: str) -> None:
-    """Networks with commas between them. Raises ValueError."""
-    for name in split_names(text):
-        ipaddress.ip_network(name)
-
-
-def _check_origins(text: str) -> None:
-    for origin in split_names(text):
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
-            raise ValueError(f"{origin!r} is no origin; write https://app.example.org, without a path")
-
-
-def _check_secret_key(key: Secret) -> None:
-    check_token(key)
-    if len(key.get_secret_value()) < 32:
-        raise ValueError("it is shorter than 32 characters; make one with: openssl rand -hex 32")
-
-
 def _check_redis(url: str) -> None:
     if url.partition("://")[0] not in REDIS_SCHEMES:
         raise ValueError("it must begin with redis://, rediss://, unix:// or redis+sentinel://")
     check_address("default", url)
+
+
+def _check_database(url: Secret) -> None:
+    address = url.get_secret_value()
+    if address and address.partition("://")[0] not in (*DATABASE_SCHEMES, "postgresql+psycopg"):
+        raise ValueError("it must be postgresql://user:password@host:5432/name; what is set is something else")
+    check_port(address)
 
 
 def _check_connections(text: Secret) -> None:
@@ -88,21 +82,25 @@ class Settings:
     :param for_families: what the environment has for task families, unread until a family asks for it.
     """
 
-    host: str = option("127.0.0.1", "Address the service listens on; any but loopback needs `auth`.")
+    host: str = option("127.0.0.1", "Address the service listens on; any but loopback needs `auth`.", check=check_host)
     port: int = option(
         8080,
         least=0,
         most=65535,
         about="Port of the service; 0 takes a free one. PORT works too.",
     )
-    data_dir: Path = option(Path(".arqlight"), "Data of the embedded servers, the secret key, and exports.")
+    data_dir: Path = option(
+        Path(".arqlight"), "Data of the embedded servers, the secret key, and exports.", check=check_folder
+    )
     redis_url: str | None = option(
         None,
         "Redis or Valkey: redis://, rediss:// or unix://. Default: the server that `up` started.",
         check=_check_redis,
     )
     database_url: Secret | None = option(
-        None, "PostgreSQL: postgresql://…, for the task families' data. Default: the one `up` started."
+        None,
+        "PostgreSQL: postgresql://…, for the task families' data. Default: the one `up` started.",
+        check=_check_database,
     )
     connections: Secret = option(
         Secret(""),
@@ -118,27 +116,31 @@ class Settings:
     secret_key: Secret | None = option(
         None,
         "What keys are derived from, 32 characters or more. Default: made in the data directory.",
-        check=_check_secret_key,
+        check=check_secret_key,
     )
-    public_url: str | None = option(None, "Public URL of the service, for links in mails and exports.")
+    public_url: str | None = option(None, "Public URL of the service, for links in mails and exports.", check=check_url)
     auth: Literal["none", "users", "proxy", "oidc"] = option(
         "none",
         "Who may sign in. none: no sign-in, loopback only; users: users of `arqlight user add`, and tokens; "
         "proxy, oidc: users signed in by a proxy or an OpenID Connect provider, and tokens.",
     )
-    allowed_hosts: str = option("", "Host names requests may be for, besides public_url's: jobs.internal.")
+    allowed_hosts: str = option(
+        "", "Host names requests may be for, besides public_url's: jobs.internal.", check=check_hosts
+    )
     cors_origins: str = option(
-        "", "Sites whose scripts may call the API with a token: https://app.example.org.", check=_check_origins
+        "", "Sites whose scripts may call the API with a token: https://app.example.org.", check=check_origins
     )
     trusted_proxies: str = option(
         "", "Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.", check=check_networks
     )
-    proxy_user_header: str = option("X-Forwarded-User", "Header in which such a proxy names the user.")
+    proxy_user_header: str = option(
+        "X-Forwarded-User", "Header in which such a proxy names the user.", check=check_header
+    )
     roles: str = option("", "Roles of those users, the first match counts: ada@example.org=admin,*@example.org=viewer.")
-    oidc_issuer: str | None = option(None, "OpenID Connect provider: https://accounts.example.org.")
+    oidc_issuer: str | None = option(None, "OpenID Connect provider: https://accounts.example.org.", check=check_url)
     oidc_client_id: str | None = option(None, "Client id of this service at the provider.")
     oidc_client_secret: Secret | None = option(None, "Client secret of this service at the provider.")
-    oidc_claim: str = option("email", "Claim of the ID token that is the user's name here.")
+    oidc_claim: str = option("email", "Claim of the ID token that is the user's name here.", check=check_name)
     session_h: float = option(12, above=0, most=24 * 31, about="Hours until a session ends.")
     sockets_per_address: int = option(
         200, least=1, most=100_000, about="Open feeds, and idle connections, per client address."
@@ -148,14 +150,19 @@ class Settings:
         "Rules: depth, oldest_s, failure_rate (0 to 1), no_worker_s, each above a number.",
         check=parse_rules,
     )
-    alert_email: str | None = option(None, "Address that alerts are mailed to.")
-    alert_webhook: str | None = option(None, "URL that alerts are sent to as webhooks.")
-    alert_quiet_s: float = option(3600, least=1, about="Seconds before the same alert is sent again.")
+    alert_email: str | None = option(None, "Address that alerts are mailed to.", check=check_mail_address)
+    alert_webhook: str | None = option(None, "URL that alerts are sent to as webhooks.", check=check_url)
+    alert_quiet_s: float = option(
+        3600, least=1, about="Seconds before the same alert is sent again.", most=366 * 24 * 3600
+    )
     queues: str = option(
         "high,default,emails,webhooks,telemetry,sync,bulk",
         "Queues of the bundled worker, in order of priority; or weights: high=6,default=3,emails=1.",
+        check=check_queues,
     )
-    queue_limits: str = option("", "Jobs of a queue that may run at once, over all workers: emails=5,bulk=2.")
+    queue_limits: str = option(
+        "", "Jobs of a queue that may run at once, over all workers: emails=5,bulk=2.", check=check_limits
+    )
     mask: str = option(
         "",
         "Names of arguments that are masked besides password, token, code and such: iban,card_*.",
@@ -169,26 +176,32 @@ class Settings:
     )
     log_format: Literal["text", "json"] = option("text", "Plain lines, or JSON with job ids.")
     traces: bool = option(False, "OpenTelemetry traces, to where OTEL_… say; needs arqlight[otel].")
-    max_body_bytes: int = option(1024 * 1024, least=1024, about="Largest request body the service accepts.")
-    keep_events: int = option(100_000, least=100, about="State changes that the feed can replay.")
-    keep_succeeded: int = option(10_000, least=0, about="Succeeded and cancelled jobs that are kept.")
-    keep_failed: int = option(1_000_000, least=1, about="Failed jobs kept; beyond it the oldest are dropped.")
-    keep_logs: int = option(20_000, least=100, about="Lines of the log that are kept for the page.")
+    max_body_bytes: int = option(
+        1024 * 1024, least=1024, about="Largest request body the service accepts.", most=1024**3
+    )
+    keep_events: int = option(100_000, least=100, about="State changes that the feed can replay.", most=1_000_000_000)
+    keep_succeeded: int = option(
+        10_000, least=0, about="Succeeded and cancelled jobs that are kept.", most=1_000_000_000
+    )
+    keep_failed: int = option(
+        1_000_000, least=1, about="Failed jobs kept; beyond it the oldest are dropped.", most=1_000_000_000
+    )
+    keep_logs: int = option(20_000, least=100, about="Lines of the log that are kept for the page.", most=1_000_000_000)
     keep_job_log: int = option(500, least=1, most=10_000, about="Lines of its own log that a job keeps.")
     keep_attempts: int = option(25, least=1, most=1_000, about="Failed attempts, with their traces, that a job keeps.")
-    keep_audit: int = option(1_000, least=1, about="Entries of the audit list.")
+    keep_audit: int = option(1_000, least=1, about="Entries of the audit list.", most=1_000_000_000)
     for_families: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def resolved_redis_url(self) -> str:
         """The server to talk to: the one set, else the one `arqlight up` started under `data_dir`, else localhost's."""
         if self.redis_url is not None:
             return self.redis_url
-        if named := parse_connections(self.connections.get_secret_value()).get("default"):
-            return named
         try:
             return (self.data_dir / ADDRESS_FILE).read_text().strip()
         except FileNotFoundError:
             return FALLBACK_REDIS_URL
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(self.data_dir / ADDRESS_FILE, error) from error
 
     def resolved_database_url(self) -> str | None:
         """The PostgreSQL to talk to: the one set, else the one `arqlight up` started under `data_dir`, else None."""
@@ -198,6 +211,8 @@ class Settings:
             return (self.data_dir / DATABASE_FILE).read_text().strip()
         except FileNotFoundError:
             return None
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(self.data_dir / DATABASE_FILE, error) from error
 
     def check_routes(self) -> None:
         """Raise ValueError for a route to a connection that is not set."""
@@ -217,11 +232,7 @@ class Settings:
     def connection_addresses(self) -> dict[str, str]:
         """Every connection, name -> address; `default` comes first, or what is observed in its place."""
         first = {"observed": OBSERVED + self.observe} if self.observe else {"default": self.resolved_redis_url()}
-        return first | {
-            name: address
-            for name, address in parse_connections(self.connections.get_secret_value()).items()
-            if name != "default"
-        }
+        return first | parse_connections(self.connections.get_secret_value())
 
     def of(self, family: type[Part]) -> Part:
         """What is set for a task family. Raises SettingsError, one line that names each wrong setting."""
@@ -266,6 +277,10 @@ def load_settings(**overrides: Any) -> Settings:
     except ValueError as error:
         raise SettingsError(f"setting {PREFIX}{error}") from None
     return settings
+
+
+def _unreadable(path: Path, error: Exception) -> SettingsError:
+    return SettingsError(f"ARQLIGHT_DATA_DIR: {str(path)!r} cannot be read: {error}; choose another directory")
 
 
 def _checked(kind: type[Kind], values: Mapping[str, Any]) -> Kind:

@@ -11,7 +11,8 @@ from typing import Any
 
 from arq.worker import Function, Retry
 
-from arqlight.errors import PermanentFailure
+from arqlight.coroutine_functions import is_awaitable_function
+from arqlight.errors import PermanentFailure, SettingsError
 from arqlight.jobs.overrides import Override
 from arqlight.jobs.queues import queue_key
 
@@ -85,7 +86,8 @@ def task(
     """Declare a task. Any error, a timeout too, is tried again after `backoff` until `tries` attempts are used up.
 
     `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is the name of a queue; `connection`
-    is where its jobs go to unless somebody says otherwise, and workers of either connection run them.
+    is where its jobs go to unless somebody says otherwise, and workers of either connection run them. Raises
+    SettingsError for what is no coroutine function.
     """
 
     def again(ctx: dict[Any, Any], error: BaseException) -> BaseException:
@@ -100,6 +102,11 @@ def task(
         return retry
 
     def declare(coroutine: Callable[..., Awaitable[Any]]) -> Task:
+        if not is_awaitable_function(coroutine):
+            raise SettingsError(
+                f"task {getattr(coroutine, '__name__', coroutine)!r} is no coroutine function; write async def"
+            )
+
         @functools.wraps(coroutine)
         async def attempt(ctx: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
             try:

@@ -63,7 +63,8 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
         )
         if about is None:
             known = ", ".join(sorted({*announced, *bundled}))
-            raise Problem(422, f"{where}no worker has announced a task {job.task!r}; known: {known}", field="task")
+            there = f"known: {known}" if known else "none is known yet: start a worker first"
+            raise Problem(422, f"{where}no worker has announced a task {job.task!r}; {there}", field="task")
         if about["serializer"] != "pickle":
             raise Problem(
                 422, f"{where}task {job.task!r} reads a serializer of its own; enqueue it from your application"

@@ -8,6 +8,7 @@ import click
 
 from arqlight.connections.finding import Finding
 from arqlight.connections.named import open_connections
+from arqlight.family import check_families, check_settings
 from arqlight.settings import load_settings
 from arqlight_service.cli.flags import to_environment
 from arqlight_service.operations.diagnosis import diagnose
@@ -30,6 +31,8 @@ def doctor(as_json: bool) -> None:
 
 async def _diagnose() -> list[Finding]:
     settings = load_settings()
+    check_settings(settings)
+    check_families(settings)
     connections = open_connections(settings)
     try:
         return await diagnose(settings, connections)

@@ -5,14 +5,13 @@ import json
 from typing import Any
 
 import click
-from pydantic import ValidationError
-from redis.exceptions import RedisError
 
 from arqlight.connections.named import open_connections
-from arqlight.errors import ServerUnreachable
 from arqlight.settings import load_settings
 from arqlight_service.api.job_requests import JobRequest, lane_of, resolve_jobs
 from arqlight_service.api.problems import Problem
+from arqlight_service.api.requests import validate
+from arqlight_service.cli.answers import from_server_of
 from arqlight_service.cli.flags import to_environment
 
 
@@ -20,7 +19,7 @@ from arqlight_service.cli.flags import to_environment
 @click.argument("task")
 @click.argument("arguments", nargs=-1)
 @click.option("--queue", help="Name of the queue. Default: the task's own.")
-@click.option("--delay-s", type=click.FloatRange(min=0), default=0.0, help="Seconds until it may run.")
+@click.option("--delay-s", type=float, default=0.0, help="Seconds until it may run.")
 @click.option("--id", "job_id", help="The job's id; one that is taken is refused.")
 @click.option("--connection", help="Where to, by name. Default: as ARQLIGHT_ROUTES says, else the first one.")
 @click.option("--redis-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
@@ -34,9 +33,10 @@ def enqueue(
     """
 
     args, kwargs = read_arguments(arguments)
+    job = {"task": task, "args": args, "kwargs": kwargs, "queue": queue, "delay_s": delay_s, "id": job_id}
     try:
-        asked = JobRequest(task=task, args=args, kwargs=kwargs, queue=queue, delay_s=delay_s, id=job_id)
-    except ValidationError as error:
+        asked = validate(JobRequest, job)
+    except Problem as error:
         raise click.UsageError(str(error)) from error
     click.echo(asyncio.run(_enqueue(asked, connection)))
 
@@ -68,13 +68,9 @@ async def _enqueue(asked: JobRequest, connection: str | None) -> str:
     route = settings.route(asked.task, asked.queue or lane_of(asked.task))
     chosen = connections.find(connection or route)
     try:
-        return (await chosen.journal.enqueue(await resolve_jobs(chosen.reader, [asked])))[0]
+        with from_server_of(chosen):
+            return (await chosen.journal.enqueue(await resolve_jobs(chosen.reader, [asked])))[0]
     except Problem as error:
         raise click.UsageError(str(error)) from error
-    except RedisError as error:
-        raise ServerUnreachable(
-            f"no Redis or Valkey answers at {chosen.address}: {error}; "
-            "start one with `arqlight up`, or set ARQLIGHT_REDIS_URL"
-        ) from error
     finally:
         await connections.close()

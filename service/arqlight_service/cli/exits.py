@@ -7,6 +7,7 @@ from redis.exceptions import RedisError
 from arqlight.connections.connection_errors import reason_of
 from arqlight.errors import ArqlightError, ServerUnreachable, Unusable
 from arqlight.extras import MissingExtra, extra_of
+from arqlight.imports import Exited
 
 FAILED, USAGE = 1, 2  # what is out of reach; bad input, settings and missing packages
 
@@ -23,6 +24,8 @@ def exit_of(error: Exception) -> Exit | None:
     """The end of a command that raised `error`; None for an error that nobody expected."""
     if isinstance(error, ServerUnreachable | Unusable):
         return Exit(str(error), FAILED)
+    if isinstance(error, Exited):
+        return Exit(str(error), error.code)
     if isinstance(error, ArqlightError):
         return Exit(str(error), USAGE)
     if isinstance(error, RedisError):

@@ -62,7 +62,16 @@ def cli() -> None:
 def main() -> None:
     """The entry point: an error of ours is one line, exit code 2 for bad input and 1 for what is out of reach."""
     try:
-        cli()
+        sys.exit(cli(standalone_mode=False))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"arqlight: {' '.join(error.format_message().split())}", err=True)
+        sys.exit(error.exit_code)
+    except click.Abort:
+        click.echo("\narqlight: stopped", err=True)
+        sys.exit(1)
     except Exception as error:
         from arqlight_service.cli.exits import exit_of
 

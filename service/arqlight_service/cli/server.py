@@ -10,7 +10,10 @@ from arqlight.settings import load_settings
 from arqlight_service.app import create_app
 from arqlight_service.auth.middleware import refuse_open_service
 from arqlight_service.cli.parent_watch import watch_parent
+from arqlight_service.cli.port import check_port
 from arqlight_service.cli.settings_options import settings_options
+from arqlight_service.cli.start import check_start
+from arqlight_service.cli.unused_settings import warn_of_unused_settings
 from arqlight_service.serve import serve
 
 
@@ -21,9 +24,12 @@ def server(exit_with_parent: bool) -> None:
     """The service: page, API and feed."""
     settings = load_settings()
     refuse_open_service(settings)
+    check_start(settings)
+    check_port(settings.host, settings.port)
     app = create_app(settings)
     if exit_with_parent:
         watch_parent()
     log_to_stderr(settings)
+    warn_of_unused_settings(settings)
     switch_on(settings, "arqlight-service")
     asyncio.run(serve(app, settings, announce=click.echo))

@@ -2,11 +2,10 @@
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import os
 import signal
-import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
@@ -14,15 +13,15 @@ from pathlib import Path
 
 import click
 
-from arqlight.connections.named import open_databases
 from arqlight.errors import SettingsError
 from arqlight.extras import MissingExtra
-from arqlight.family import check_families, check_settings, installed
-from arqlight.journal.tracing import check_packages
-from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, Settings, load_settings
+from arqlight.family import installed
+from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, FALLBACK_REDIS_URL, Settings, load_settings
 from arqlight_service.auth.middleware import refuse_open_service
 from arqlight_service.cli.exits import USAGE
+from arqlight_service.cli.port import check_port, free_port
 from arqlight_service.cli.settings_options import settings_options
+from arqlight_service.cli.start import check_start
 from arqlight_service.family import service_families
 
 STOP_TIMEOUT_S = 20.0
@@ -35,16 +34,26 @@ STOP_TIMEOUT_S = 20.0
 def up(worker_settings: str | None, demo: bool) -> None:
     """Run an embedded Valkey, the service and a worker, until Ctrl-C."""
     settings = load_settings()
-    check_settings(settings)
     refuse_open_service(settings)
     if demo and find_spec("aiosmtpd") is None:
         raise MissingExtra("the demo", "demo")
-    # What cannot work is said before anything is started.
-    check_packages(settings)
-    open_databases(settings)
-    check_families(settings)
+    check_start(settings)
     service_families()
+    if worker_settings:
+        _check_application(worker_settings)
     sys.exit(asyncio.run(run_up(settings, worker_settings, demo=demo)))
+
+
+def _check_application(worker_settings: str) -> None:
+    """End here when that worker would not start. In a process of its own: what the module does stays there."""
+    # The servers are not there yet; a module that reads their addresses gets some, and none is connected to.
+    addresses = {"ARQLIGHT_REDIS_URL": FALLBACK_REDIS_URL, "ARQLIGHT_DATABASE_URL": ""}
+    done = subprocess.run(  # noqa: S603 - our own command, and what the caller typed
+        [sys.executable, "-m", "arqlight_service", "worker", worker_settings, "--only-check"],
+        env=addresses | os.environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=False,
+    )  # fmt: skip
+    if done.returncode:
+        sys.exit(done.returncode)
 
 
 async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool) -> int:
@@ -57,8 +66,8 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
-    port = _free_port(settings.host) if settings.port == 0 else settings.port
-    _check_port(settings.host, port)
+    port = free_port(settings.host) if settings.port == 0 else settings.port
+    check_port(settings.host, port)
     if demo:
         environment |= _demo_environment()
 
@@ -162,8 +171,14 @@ async def _server(name: str, module: str, data_dir: Path, address_file: str) -> 
 @contextlib.contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
     """One `up` a data directory: two servers would overwrite each other's files."""
-    data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "lock").open("a+") as lock:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        opened = (data_dir / "lock").open("a+")
+    except OSError as error:
+        raise SettingsError(
+            f"ARQLIGHT_DATA_DIR={str(data_dir)!r} cannot be used: {error.strerror}; choose another directory"
+        ) from error
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -178,32 +193,14 @@ def _locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _check_port(host: str, port: int) -> None:
-    """Say that a port is taken before anything is started."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise SettingsError(f"ARQLIGHT_PORT={port} is taken by another program; choose another") from None
-            raise SettingsError(f"ARQLIGHT_HOST={host!r} cannot be bound: {error.strerror}") from None
-
-
-def _free_port(host: str) -> int:
-    with socket.create_server((host, 0)) as probe:
-        return int(probe.getsockname()[1])
-
-
 def _demo_environment() -> dict[str, str]:
     """Where the demo's own mail sink and webhook receiver will be, for the worker and for the demo itself."""
     from arqlight_service.demo import SECRET
 
-    port = _free_port("127.0.0.1")
+    port = free_port("127.0.0.1")
     return {
         "ARQLIGHT_SMTP_HOST": "127.0.0.1",
-        "ARQLIGHT_SMTP_PORT": str(_free_port("127.0.0.1")),
+        "ARQLIGHT_SMTP_PORT": str(free_port("127.0.0.1")),
         "ARQLIGHT_SMTP_TLS": "none",
         "ARQLIGHT_WEBHOOK_SECRET": SECRET,
         "ARQLIGHT_DEMO_PORT": str(port),

@@ -17,6 +17,7 @@ from arqlight.settings import load_settings
 from arqlight_service.auth.roles import SCOPES, Role
 from arqlight_service.auth.tokens import Tokens
 from arqlight_service.auth.users import Users
+from arqlight_service.cli.answers import from_server_of
 from arqlight_service.cli.flags import to_environment
 
 Answer = TypeVar("Answer")
@@ -30,7 +31,8 @@ async def _home() -> AsyncIterator[Connection]:
     try:
         if connections.home is None:
             raise SettingsError("users and tokens are kept in Redis or Valkey, and no connection to one is set")
-        yield connections.home
+        with from_server_of(connections.home):
+            yield connections.home
     finally:
         await connections.close()
 

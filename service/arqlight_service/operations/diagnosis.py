@@ -13,12 +13,13 @@ from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.connections.finding import Finding, note, trouble
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError
+from arqlight.imports import told
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.settings import Settings
 from arqlight.version import __version__
 from arqlight_service.auth.users import Users
-from arqlight_service.family import service_families
+from arqlight_service.family import Check, service_families
 
 OLD_S = 300
 REPEATS = 10
@@ -31,13 +32,26 @@ async def diagnose(settings: Settings, connections: Connections) -> list[Finding
     found: list[Finding] = []
     for connection in connections:
         found += [finding async for finding in _of_connection(connection)]
-    checks = dict.fromkeys([*(check for family in service_families() for check in family.checks), _disk])
-    for answers in await asyncio.gather(*(check(settings) for check in checks)):
+    # A check that several families name is made once.
+    checks = {check: family.name for family in reversed(service_families()) for check in family.checks}
+    for answers in await asyncio.gather(*(_checked(name, check, settings) for check, name in checks.items())):
         found += answers
+    found += await _disk(settings)
     home = connections.home
     if settings.auth == "users" and home and not any(f.fault == "unreachable" for f in found):
         found += await _users(home)
     return sorted(found, key=lambda finding: finding.level == "note")
+
+
+async def _checked(family: str, check: Check, settings: Settings) -> list[Finding]:
+    """What a family's check finds. One that raises is a finding itself, and the report goes on."""
+    try:
+        async with asyncio.timeout(CHECK_S * 2):
+            return list(await check(settings))
+    except TimeoutError:
+        return [trouble("check", f"family {family!r}: its check did not end within {CHECK_S * 2:g} s")]
+    except Exception as error:
+        return [trouble("check", f"family {family!r}: its check raised {told(error)}; repair or uninstall its package")]
 
 
 async def _of_connection(connection: Connection) -> AsyncIterator[Finding]:

@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
+from sqlalchemy import column, create_engine, select, table, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
@@ -19,6 +19,7 @@ MIGRATION_LOCK = 4_207_849_484
 
 
 CONNECT_TIMEOUT_S = 5
+START_TIMEOUT_S = 2  # what a start waits for a database, which may as well come later
 # Alembic tells of each step; the job that happens to be the first has no use for that in its log.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -57,15 +58,38 @@ def migrate(url: URL, migrations: Path, schema: str) -> None:
             connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": MIGRATION_LOCK})
             connection.commit()
     except CommandError as error:
-        newest = ScriptDirectory(str(migrations)).get_current_head()
-        raise SettingsError(
-            f"the database at {shown(url)} was made by another version of arqlight ({error}); this one knows up to "
-            f"{newest}: update arqlight, or name another database in ARQLIGHT_DATABASE_URL"
-        ) from error
+        raise _of_another_version(url, migrations, str(error)) from error
     except SQLAlchemyError as error:
         raise DatabaseUnreachable(shown(url), _reason(error)) from error
     finally:
         engine.dispose()
+
+
+def check_schema(url: URL, migrations: Path, schema: str) -> None:
+    """Raise SettingsError for a schema that a newer version made.
+
+    Nothing is written, and a database that is away is no error here: its first use waits for it, or says so.
+    """
+    engine = create_engine(url, connect_args=connect_args() | {"connect_timeout": START_TIMEOUT_S})
+    try:
+        with engine.connect() as connection:
+            versions = table("alembic_version", column("version_num"), schema=schema)
+            made = connection.execute(select(versions.c.version_num)).scalars().all()
+    except SQLAlchemyError:
+        return
+    finally:
+        engine.dispose()
+    known = {each.revision for each in ScriptDirectory(str(migrations)).walk_revisions()}
+    if unknown := [version for version in made if version not in known]:
+        raise _of_another_version(url, migrations, f"its schema {schema} is at {unknown[0]!r}")
+
+
+def _of_another_version(url: URL, migrations: Path, why: str) -> SettingsError:
+    newest = ScriptDirectory(str(migrations)).get_current_head()
+    return SettingsError(
+        f"the database at {shown(url)} was made by another version of arqlight ({why}); this one knows up to "
+        f"{newest}: update arqlight, or name another database"
+    )
 
 
 def shown(url: URL) -> str:

@@ -1,7 +1,7 @@
 """The PostgreSQL that holds the task families' data: connect, migrate, and say so when there is none."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from arqlight.connections.postgres import connect_args, database_url, migrate, shown
+from arqlight.connections.postgres import check_schema, connect_args, database_url, migrate, shown
 from arqlight.errors import DatabaseMissing, DatabaseUnreachable
 from arqlight.families.metadata import SCHEMA
 from arqlight.family import declared
@@ -76,11 +76,24 @@ class Database:
                 if address is None:
                     raise DatabaseMissing
                 url = database_url(address)
-                await asyncio.to_thread(migrate, url, MIGRATIONS, SCHEMA)
-                for family in declared():
-                    if family.migrations is not None and family.schema is not None:
-                        await asyncio.to_thread(migrate, url, family.migrations, family.schema)
+                for migrations, schema in _schemas():
+                    await asyncio.to_thread(migrate, url, migrations, schema)
                 self._engine = create_async_engine(
                     url, pool_size=5, max_overflow=15, pool_pre_ping=True, connect_args=connect_args()
                 )
             return self._engine
+
+
+def check_database(settings: Settings) -> None:
+    """Raise SettingsError for a database that a newer version made; one that is away, or not set, is none."""
+    if address := settings.resolved_database_url():
+        for migrations, schema in _schemas():
+            check_schema(database_url(address), migrations, schema)
+
+
+def _schemas() -> Iterator[tuple[Path, str]]:
+    """The migrations of the bundled families' schema, and of each that another family brings."""
+    yield MIGRATIONS, SCHEMA
+    for family in declared():
+        if family.migrations is not None and family.schema is not None:
+            yield family.migrations, family.schema

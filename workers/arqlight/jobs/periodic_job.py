@@ -9,7 +9,7 @@ from typing import Any
 from arq.utils import timestamp_ms
 from cronsim import CronSim, CronSimError
 
-from arqlight.errors import InvalidInput
+from arqlight.errors import InvalidInput, SettingsError
 
 LONGEST_CRON = 200
 
@@ -63,3 +63,13 @@ def check_cron(cron: str) -> None:
         raise InvalidInput("cron", f"{cron!r} is no cron expression, or one that never fires: {error}") from None
     except StopIteration:
         raise InvalidInput("cron", f"{cron!r} never fires: there is no such day") from None
+
+
+def check_periodic_job(whose: str, given: Any) -> None:
+    """Raise SettingsError, which begins with `whose`, for what is no periodic job, or one that is never due."""
+    if not isinstance(given, PeriodicJob):
+        raise SettingsError(f"{whose}: a schedule is a {type(given).__name__}; make each with PeriodicJob(...)")
+    try:
+        check_cron(str(given.cron))
+    except InvalidInput as error:
+        raise SettingsError(f"{whose}: schedule {given.name!r}: {error}") from None

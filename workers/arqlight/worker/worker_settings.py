@@ -7,8 +7,11 @@ from arq.worker import get_kwargs
 
 from arqlight.connections.named import open_databases
 from arqlight.connections.redis_client import arq_settings
+from arqlight.errors import SettingsError
+from arqlight.imports import told
 from arqlight.jobs.serialization import read_json, write_json
 from arqlight.settings import Settings
+from arqlight.worker.application import check_application
 from arqlight.worker.queue_order import parse_limits, parse_queue_order
 from arqlight.worker.worker import Worker
 
@@ -19,9 +22,11 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     `queues` are names of queues, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
     `queue_limits` (queue -> jobs at once, over all workers) win over the setting; `keeps_to_own_tasks` is `Worker`'s. A
     Redis that was set explicitly (flag or environment) wins over the class's `redis_settings`; else the class's wins.
+    Raises SettingsError for what no worker can work with.
     """
     kwargs = get_kwargs(settings_class)
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
+    check_application(own)
     if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
         kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
     if settings.serializer == "json":
@@ -33,4 +38,7 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
         "settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases,
         "keeps_to_own_tasks": own.get("keeps_to_own_tasks", False),
     }  # fmt: skip
-    return Worker(queues=order if order.keys else (), **ours, **{**kwargs, **overrides})
+    try:
+        return Worker(queues=order if order.keys else (), **ours, **{**kwargs, **overrides})
+    except (TypeError, ValueError, RuntimeError) as error:  # what arq itself refuses
+        raise SettingsError(f"worker settings: {told(error)}") from error

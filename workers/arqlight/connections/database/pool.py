@@ -17,8 +17,8 @@ from pgqueuer.domain.types import Channel
 from pgqueuer.queries import Queries
 from sqlalchemy.engine import URL
 
-from arqlight.connections.postgres import MIGRATION_LOCK, database_url, migrate, shown
-from arqlight.errors import ArqlightError, Unusable
+from arqlight.connections.postgres import MIGRATION_LOCK, check_schema, database_url, migrate, shown
+from arqlight.errors import ArqlightError, SettingsError, Unusable
 
 SCHEMA = "arqlight_jobs"
 Kind = TypeVar("Kind", bound=Queries)
@@ -27,6 +27,7 @@ CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 30
 MOST_CONNECTIONS = 8
 _FOLDER = Path(__file__).parent
+_MIGRATIONS = _FOLDER / "migrations"
 # What may be wrong with a server, its address or its data, as asyncpg and the system tell it.
 REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
@@ -101,6 +102,13 @@ class Pool:
                     raise Unusable(f"connection {self.name!r}: {error}") from error
             return self._pool
 
+    def check_schema(self) -> None:
+        """Raise SettingsError for a schema that a newer version made; a database that is away is no error yet."""
+        try:
+            check_schema(self.url, _MIGRATIONS, SCHEMA)
+        except SettingsError as error:
+            raise SettingsError(f"connection {self.name!r}: {error}") from error
+
     async def close(self) -> None:
         """Close what is open."""
         if self._pool is not None:
@@ -125,7 +133,7 @@ class Pool:
                 await theirs.install()
         finally:
             await connection.close()
-        await asyncio.to_thread(migrate, self.url, _FOLDER / "migrations", SCHEMA)
+        await asyncio.to_thread(migrate, self.url, _MIGRATIONS, SCHEMA)
 
 
 async def connect(url: URL, most: int = MOST_CONNECTIONS) -> asyncpg.Pool:

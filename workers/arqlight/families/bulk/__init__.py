@@ -7,7 +7,7 @@ FAMILY = Family(
     name="bulk",
     tasks=("arqlight.families.bulk.licences:generate_licence_keys", "arqlight.families.bulk.exports:export_table"),
     settings=BulkSettings,
-    check="arqlight.families.bulk.storage:check",
+    check="arqlight.families.bulk.check:check",
     tidy="arqlight.families.bulk.exports:tidy",
     exports="arqlight.families.bulk.tables:EXPORTS",
 )

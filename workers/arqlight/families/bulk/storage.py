@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from arqlight.errors import SettingsError
-from arqlight.extras import needed_for, require
+from arqlight.extras import needed_for
 from arqlight.families.bulk.settings import BulkSettings
 from arqlight.settings import Settings
 
@@ -86,15 +86,6 @@ class FileOfFolder:
         """Nothing of it stays."""
         self._file.close()
         self._draft.unlink(missing_ok=True)
-
-
-def check(settings: Settings) -> None:
-    """Raise SettingsError for a store that is none we know, MissingExtra for one whose packages are not there."""
-    url = settings.of(BulkSettings).storage_url
-    if url is not None and not url.startswith(("file://", "s3://")):
-        raise _unknown(url)
-    if url is not None and url.startswith("s3://"):
-        require(f"ARQLIGHT_STORAGE_URL={url!r}", "obstore")
 
 
 def open_store(settings: Settings) -> Store:

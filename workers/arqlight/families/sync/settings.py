@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from arqlight.checked_fields import Secret, option
-from arqlight.settings import FamilySettings, check_token
+from arqlight.setting_values import check_token, check_url
+from arqlight.settings import FamilySettings
 
 
 @dataclass(frozen=True)
@@ -11,6 +12,6 @@ class SyncSettings(FamilySettings):
     """The marketplaces, and the tokens that may read sales."""
 
     envato_token: Secret | None = option(None, "Personal token of the Envato API.", check=check_token)
-    envato_url: str = option("https://api.envato.com", "Where the Envato API is.")
+    envato_url: str = option("https://api.envato.com", "Where the Envato API is.", check=check_url)
     gumroad_token: Secret | None = option(None, "Access token of the Gumroad API.", check=check_token)
-    gumroad_url: str = option("https://api.gumroad.com", "Where the Gumroad API is.")
+    gumroad_url: str = option("https://api.gumroad.com", "Where the Gumroad API is.", check=check_url)

@@ -1,0 +1,32 @@
+"""What is looked at before anything starts, so that a start is whole, or one sentence."""
+
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+
+from arqlight.connections.named import open_databases
+from arqlight.extras import require
+from arqlight.family import check_families, check_settings
+from arqlight.journal.tracing import check_packages
+from arqlight.settings import Settings
+
+
+def check_start(settings: Settings, *, with_families: bool = True) -> None:
+    """Raise SettingsError, MissingExtra for what cannot work. Servers that are away may come later.
+
+    :param with_families: whether the process runs or serves task families; an application's own worker does not.
+    """
+    check_settings(settings)
+    check_packages(settings)
+    if settings.database_url:
+        require("ARQLIGHT_DATABASE_URL", "sqlalchemy")
+    if with_families:
+        check_families(settings)
+    checks = [connection.pool.check_schema for connection in open_databases(settings)]
+    if with_families and find_spec("sqlalchemy") and settings.resolved_database_url():
+        from arqlight.families.database import check_database  # not loaded where there is no database
+
+        checks.append(lambda: check_database(settings))
+    if checks:
+        with ThreadPoolExecutor(len(checks)) as pool:
+            for check in [pool.submit(check) for check in checks]:
+                check.result()
