@@ -29,8 +29,6 @@ async def test_no_fault_at_any_command_breaks_an_invariant(
     for position, fault in tries:
         was_done, found = await try_fault(pool, valkey.port, settings, position, fault)
         done += was_done
-        if found:
-            print(position, fault, found, flush=True)
         broken += [f"{fault} at {position.command} #{position.number}: {each}" for each in found]
     say(
         "fault loop",

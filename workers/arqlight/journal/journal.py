@@ -336,12 +336,13 @@ class Journal:
         """Remove up to `most` jobs that wait in a queue (by key), due or scheduled; how many went."""
         return int(await self.scripts.run("empty", queue, most))
 
-    async def rescue(self, asks_for_ms: int = LEASE_MS) -> int:
+    async def rescue(self, asks_for_ms: int | None = None) -> int:
         """Return the jobs of dead workers to their queues; how many came back.
 
-        To be called every few seconds: nothing comes back before the server has answered us for `asks_for_ms`.
+        To be called every few seconds: nothing comes back before the server has answered us for
+        `asks_for_ms`, a lease's time.
         """
-        rescued = 0
+        rescued, asks_for_ms = 0, LEASE_MS if asks_for_ms is None else asks_for_ms
         lost = ("WorkerLost", LOST_MESSAGE, "WorkerLost")
         while came_back := int(await self.scripts.run("rescue", GROUP, *lost, self._rescuer, asks_for_ms)):
             rescued += came_back
