@@ -186,6 +186,21 @@ async def test_a_group_is_retried_and_the_page_follows(open_page: Open, shop: di
     await eventually(lambda: _count(pool, "failed", 2))
 
 
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_nothing_ticked_means_no_job_and_all_is_asked_for_by_a_button_of_its_own(
+    open_page: Open, shop: dict[str, Any], pool: ArqRedis, scripts: bool
+) -> None:
+    for name in ("Delete selected", "Retry selected"):
+        page = await open_page("/failed", java_script_enabled=scripts)
+        await page.get_by_role("button", name=name).click()
+        await expect(page.get_by_text("no job is selected; select some")).to_be_visible()
+        assert await _count(pool, "failed", 3)
+    page = await open_page("/failed", java_script_enabled=scripts)
+    await page.get_by_text("Delete all", exact=True).click()
+    await page.locator(".many details[open]").get_by_role("button", name="Delete permanently").click()
+    await eventually(lambda: _count(pool, "failed", 0))
+
+
 async def test_a_queue_is_emptied_only_when_its_name_is_typed(
     open_page: Open, shop: dict[str, Any], pool: ArqRedis
 ) -> None:

@@ -10,6 +10,7 @@ from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
+from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.job import Enqueued
@@ -44,9 +45,11 @@ async def schedules(request: web.Request) -> web.Response:
 @call(Role.ADMIN, tag="schedules", answers={200: Schedule}, body=ScheduleChange, refuses=(404,), by_connection=True)
 async def edit_schedule(request: web.Request, change: ScheduleChange) -> web.Response:
     """Change when a periodic job runs, or whether it does."""
+    if not (given := change.model_dump(exclude_none=True)):
+        raise Problem(422, "nothing to change was given", field="body")
     name = request.match_info["name"]
     kept = connection_of(request, "schedules").schedules
-    changed = await kept.change(name, who=actor(request), **change.model_dump())
+    changed = await kept.change(name, who=actor(request), **given)
     last = (await kept.last_jobs()).get(name)
     return done(request, schedule_json(changed, last), "/schedules")
 
