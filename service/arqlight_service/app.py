@@ -20,6 +20,7 @@ from arqlight.settings import Settings, split_names
 from arqlight_service import api, pages
 from arqlight_service.api.compression import compress
 from arqlight_service.api.cross_origin import answer_options, name_origin
+from arqlight_service.api.paths import taking_any_text
 from arqlight_service.api.problems import answer_problems
 from arqlight_service.app_keys import (
     CONNECTIONS,
@@ -87,14 +88,9 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.on_shutdown.append(feed_routes.close_feeds)
     app.on_response_prepare.append(set_security_headers)
     app.on_response_prepare.append(name_origin)
-    app.add_routes(health.routes)
-    app.add_routes(metrics.routes)
-    app.add_routes(sign_in.routes)
-    app.add_routes(api.ROUTES)
-    app.add_routes(feed_routes.routes)
-    app.add_routes(pages.ROUTES)
-    app.add_routes(openapi.routes)
-    app.add_routes(asyncapi.routes)
+    for part in (health, metrics, sign_in, feed_routes, openapi, asyncapi):
+        app.add_routes(taking_any_text(part.routes))
+    app.add_routes(taking_any_text([*api.ROUTES, *pages.ROUTES]))
     for family in families:
         add_family(app, family)
     app.router.add_static("/static", WEB / "static")
@@ -108,13 +104,14 @@ def add_family(app: web.Application, family: ServiceFamily) -> None:
     taken = _addresses(app.router)
     apart = web.UrlDispatcher()
     try:
-        apart.add_routes(family.routes)
+        routes = taking_any_text(family.routes)
+        apart.add_routes(routes)
     except (RuntimeError, ValueError) as error:
         raise SettingsError(f"family {family.name!r}: a route of it is none: {error}") from error
     # aiohttp takes a second route at an address, and never comes to it.
     if twice := sorted(taken & _addresses(apart)):
         raise SettingsError(f"family {family.name!r}: a route of it is taken: {' '.join(twice[0])}")
-    app.add_routes(family.routes)
+    app.add_routes(routes)
     app.cleanup_ctx.extend(each for each in family.cleanup if each not in app.cleanup_ctx)
 
 

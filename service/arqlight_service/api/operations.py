@@ -9,7 +9,7 @@ from arqlight.errors import InvalidInput
 from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import FILTERS, Filter, filter_of
-from arqlight_service.api.requests import JobId
+from arqlight_service.api.requests import KnownId
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.operator import Operation
 from arqlight_service.app_keys import OPERATIONS, connection_of
@@ -24,7 +24,7 @@ class OperationRequest(Filter):
     """Retry or delete failed jobs: those named, those that match, or every one."""
 
     kind: Literal["retry", "delete"]
-    ids: list[JobId] = Field([], max_length=MOST_IDS)
+    ids: list[KnownId] = Field([], max_length=MOST_IDS)
     all: bool = False
     """Every failed job. Nothing else means that: a selection that is empty is refused."""
 

@@ -26,6 +26,7 @@ from arqlight.errors import (
     SettingsError,
     Unusable,
 )
+from arqlight.jobs.names import shown_name
 from arqlight_service.api.accept import wants_page
 
 logger = logging.getLogger("arqlight.service")
@@ -67,9 +68,11 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except Problem as problem:
         return _answer(request, problem)
     except tuple(_STATUS) as error:
-        field: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        extra: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        if isinstance(error, JobNotFound):
+            extra["job"] = shown_name(error.job_id)
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        return _answer(request, Problem(status, str(error), **field))
+        return _answer(request, Problem(status, str(error), **extra))
     except web.HTTPException as error:
         if error.status < 400:
             raise

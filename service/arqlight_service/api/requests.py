@@ -10,6 +10,7 @@ from aiohttp import web
 from arq.constants import health_check_key_suffix
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight_service.api.problems import Problem, is_form
 
 MOST_FIELDS = 10_000
@@ -20,7 +21,18 @@ def _clean_id(text: str) -> str:
     """Ids are shown, linked and stored: any characters but those that cannot be."""
     if not text.isprintable():
         raise ValueError("it holds control characters or text that is not valid Unicode")
+    if text in (".", ".."):
+        raise ValueError(f"{text!r} means another address wherever it stands in one; choose another id")
+    if shown_name(text) != text:
+        raise ValueError(r"\\x and two digits in it is how a byte is shown; choose another id")
     return text
+
+
+def _meant_id(shown: str) -> str:
+    """The job's id, as lists show it: those of arq's clients may hold any bytes."""
+    if any(0xD800 <= ord(character) <= 0xDFFF or ord(character) < 32 for character in shown):
+        raise ValueError("it holds control characters or text that is not valid Unicode; give the id as it is shown")
+    return name_shown_as(shown)
 
 
 def _lane(name: str) -> str:
@@ -32,6 +44,7 @@ def _lane(name: str) -> str:
 
 Model = TypeVar("Model", bound=BaseModel)
 JobId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean_id)]
+KnownId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_meant_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Lane = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"), AfterValidator(_lane)]
 
@@ -140,16 +153,6 @@ def validate(model: type[Model], body: Any, status: int = 422) -> Model:
         return model.model_validate(body)
     except ValidationError as error:
         raise _problem(error, status) from error
-
-
-def parse_id(request: web.Request) -> str:
-    """The job's id in the path. Raises Problem 404 for one that no job can have."""
-    job_id = request.match_info["id"]
-    try:
-        job_id.encode()
-    except UnicodeEncodeError:
-        raise Problem(404, f"no job has the id {json.dumps(job_id)}: it is not valid UTF-8") from None
-    return job_id
 
 
 def _problem(error: ValidationError, status: int) -> Problem:

@@ -15,6 +15,7 @@ from arqlight.connections.connection import Connection, Transition
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
+from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight.jobs.overview import Overview
 from arqlight_service.feed.frames import open_frame
 from arqlight_service.feed.recent import RecentEvents
@@ -110,7 +111,7 @@ class Feed:
         """What became of the jobs `touched` in the failed list: `{"added": [job], "removed": [id]}`."""
         added = await self._reader.failed_by_id(touched)
         there = {job["id"] for job in added}
-        return {"added": added, "removed": [job_id for job_id in touched if job_id not in there]}
+        return {"added": added, "removed": [shown for job in touched if (shown := shown_name(job)) not in there]}
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -143,7 +144,7 @@ class Feed:
         changes: dict[str, str] = {}
         await self._say_watched(wanted)
         overview = await self._reader.overview()
-        moved = {event.job for event in events}
+        moved = {shown_name(event.job) for event in events}
         for topic in wanted - {"failed", "events"}:
             if topic.startswith("job:") and topic.removeprefix("job:") not in moved | self._running:
                 continue
@@ -214,7 +215,7 @@ class Feed:
         if kind == "job":
             self._running.discard(name)
             try:
-                job = await self._reader.job_json(name)
+                job = await self._reader.job_json(name_shown_as(name))
             except JobNotFound:
                 return None
             if job["state"] == "processing":

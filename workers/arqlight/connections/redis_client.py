@@ -13,7 +13,8 @@ CONNECT_TIMEOUT_S = 3
 
 def open_redis(url: str, *, quiet: bool = False) -> Redis:
     """A client of the server behind an address; it connects at its first use. A `quiet` one tells nothing of itself."""
-    said: dict[str, Any] = {"lib_name": None, "lib_version": None} if quiet else {}
+    said: dict[str, Any] = {"encoding_errors": "surrogateescape"}  # names are of any bytes: see jobs/names.py
+    said |= {"lib_name": None, "lib_version": None} if quiet else {}
     if not is_sentinel(url):
         client: Redis = Redis.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S, **said)
         return client

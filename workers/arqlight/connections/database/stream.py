@@ -10,6 +10,7 @@ from arqlight.connections.database.pool import REFUSED, Pool, names
 from arqlight.connections.database.rows import FAILED, STATES, to_ms
 from arqlight.jobs.cursors import place
 from arqlight.jobs.display import iso
+from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
 
 # An id of the log that is missing may belong to a transaction that is still under way, or to none. It is waited for as
@@ -100,7 +101,7 @@ def _transition(row: Any, is_told: bool) -> Transition:
     cursor = f"{row['place']}-0"
     if is_told:
         told = {
-            "job": row["id"],
+            "job": shown_name(row["id"]),
             "state": state,
             "queue": queue_name(row["queue"]),
             "task": row["task"],

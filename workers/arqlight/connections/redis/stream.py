@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from arqlight.connections.connection import Transition
 from arqlight.jobs.cursors import START, place
 from arqlight.jobs.display import iso
+from arqlight.jobs.names import read_name, shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.keys import KEYS
 
@@ -51,13 +52,15 @@ class RedisStream:
 
 def _transition(cursor: str, fields: dict[bytes, bytes], is_told: bool) -> Transition:
     touches_failed = fields[b"state"] in (b"failed", b"deleted") or fields.get(b"reason") == b"retried"
+    job_id = read_name(fields[b"job"])
     if not is_told:
-        return Transition(cursor, fields[b"job"].decode("utf-8", "replace"), touches_failed)
+        return Transition(cursor, job_id, touches_failed)
     told: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
     shown = {
         **told,
-        "queue": queue_name(told["queue"]),
+        "job": shown_name(job_id),
+        "queue": queue_name(read_name(fields[b"queue"])),
         "attempt": int(told["attempt"]),
         "at": iso(place(cursor)[0]),
     }
-    return Transition(cursor, told["job"], touches_failed, shown)
+    return Transition(cursor, job_id, touches_failed, shown)
