@@ -73,10 +73,7 @@ class Feed:
     async def attached(self, subscriber: Subscriber) -> AsyncIterator[None]:
         """Hand ticks to `subscriber` while the body runs."""
         if not self._subscribers:
-            self._position = await self.last_cursor()
-            self._recent.clear()  # nobody watched for a while: there is a gap behind them
-            self._told.clear()
-            self._failed_seen.clear()
+            await self._begin_anew()  # nobody watched for a while: there is a gap behind what is in memory
         self._subscribers.add(subscriber)
         self._somebody.set()
         try:
@@ -85,10 +82,6 @@ class Feed:
             self._subscribers.discard(subscriber)
             if not self._subscribers:
                 self._somebody.clear()
-
-    async def last_cursor(self) -> str:
-        """The place of the newest event."""
-        return await self._stream.last_cursor()
 
     async def can_resume(self, cursor: str) -> bool:
         """Whether the stream still has everything after `cursor`."""
@@ -105,7 +98,12 @@ class Feed:
     async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
         """The truth of `topics` now, and the cursor it stands at."""
         overview = await self._reader.overview()
-        return overview.cursor, [(topic, await self._read(topic, overview)) for topic in topics]
+        truths = [(topic, await self._read(topic, overview)) for topic in topics]
+        for topic, data in truths:
+            # Who gets this may differ from what all were told last: then the next tick tells it.
+            if self._told.get(topic) != _as_told(topic, data):
+                self._told.pop(topic, None)
+        return overview.cursor, truths
 
     async def failed_changes(self, touched: list[str]) -> dict[str, Any]:
         """What became of the jobs `touched` in the failed list: `{"added": [job], "removed": [id]}`."""
@@ -139,6 +137,8 @@ class Feed:
         since = self._position
         has_frames = any("events" in subscriber.topics for subscriber in self._subscribers)
         events = await self._read_events(since, MOST_EVENTS_A_TICK, with_frames=has_frames)
+        if self._stream.tells and not await self._stream.can_resume(since):
+            return await self._lose_place()
         cursor = events[-1].cursor if events else since
         wanted = {topic for subscriber in self._subscribers for topic in subscriber.topics}
         changes: dict[str, str] = {}
@@ -158,9 +158,22 @@ class Feed:
         self._position = cursor
         return Tick(cursor, events, changes, since, has_frames)
 
+    async def _begin_anew(self) -> None:
+        """Go on from the newest event, with nothing told yet."""
+        self._position = await self._stream.last_cursor()
+        self._recent.clear()
+        self._told.clear()
+        self._failed_seen.clear()
+
+    async def _lose_place(self) -> Tick:
+        """The stream no longer goes on from where we stand: it lost its data, or was cut faster than we read."""
+        await self._begin_anew()
+        for subscriber in self._subscribers:
+            subscriber.fall_behind()
+        return Tick(self._position, [], {}, self._position)
+
     def _note_change(self, changes: dict[str, str], topic: str, data: Any) -> None:
-        # The cursor inside the figures moves with every event: it alone is no change.
-        told = json.dumps({**data, "cursor": None} if topic == "counts" else data)
+        told = _as_told(topic, data)
         if self._told.get(topic) != told:
             self._told[topic] = told
             changes[topic] = open_frame("change", topic, data)
@@ -222,6 +235,11 @@ class Feed:
                 self._running.add(name)
             return job
         return []  # the events up to here are the past: a snapshot of them is empty
+
+
+def _as_told(topic: str, data: Any) -> str:
+    """What is compared. The cursor inside the figures moves with every event: it alone is no change."""
+    return json.dumps({**data, "cursor": None} if topic == "counts" else data)
 
 
 def _event(transition: Transition) -> Event:

@@ -66,7 +66,7 @@ class DatabaseReader:
             for queue in names:
                 workers[queue] = workers.get(queue, 0) + 1
         return Overview(
-            cursor=f"{cursor}-0",
+            cursor=cursor,
             failed=sum(row["failed"] for row in self._counted),
             queues=[
                 _figures(name, counts.get(name), workers.get(name, 0), name in paused)
