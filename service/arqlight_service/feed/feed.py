@@ -31,6 +31,7 @@ logger = logging.getLogger("arqlight.feed")
 TICK_S = 0.08
 # Plain arq clients and workers write no events: what they change is found by looking, as long as someone watches.
 LOOK_MS = 500
+SILENT_S = 4.0
 PAGE = 1_000
 MOST_EVENTS_A_TICK = 10_000
 FAILED_ROWS = 20
@@ -131,7 +132,8 @@ class Feed:
 
     async def _await_events(self) -> None:
         """Return when there are events, or when it is time to look."""
-        await self._stream.wait(self._position, LOOK_MS)
+        async with asyncio.timeout(LOOK_MS / 1000 + SILENT_S):  # then it is asked whether the server answers at all
+            await self._stream.wait(self._position, LOOK_MS)
 
     async def _make_tick(self) -> Tick:
         since = self._position

@@ -5,6 +5,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from arqlight.connections.connection import Transition
+from arqlight.connections.redis_client import ANSWER_TIMEOUT_S
 from arqlight.jobs.cursors import START, place
 from arqlight.jobs.display import iso
 from arqlight.jobs.names import read_name, shown_name
@@ -20,6 +21,9 @@ class RedisStream:
     def __init__(self, redis: Redis, keep_events: int) -> None:
         self._redis = redis
         self._keep_events = keep_events
+        # A read that waits has to end before the client gives up on it.
+        answer_s: float = redis.connection_pool.connection_kwargs.get("socket_timeout") or ANSWER_TIMEOUT_S
+        self._longest_ms = max(1, int(answer_s * 500))
 
     async def last_cursor(self) -> str:
         """The place of the newest event."""
@@ -40,7 +44,8 @@ class RedisStream:
 
     async def wait(self, cursor: str, longest_ms: int) -> None:
         """Return when there are events behind `cursor`, or when the time is up."""
-        await self._redis.xread({KEYS["events"]: cursor}, count=1, block=longest_ms)
+        block = min(longest_ms, self._longest_ms)
+        await self._redis.xread({KEYS["events"]: cursor}, count=1, block=block)
 
     async def say_watched(self, seconds: int) -> None:
         """Somebody looks at progress, for the next seconds."""
