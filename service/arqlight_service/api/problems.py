@@ -76,7 +76,8 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        allowed = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else ()
+        allow = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))} if allowed else {}
         return _answer(request, Problem(error.status, _say(request, error), allow))
     except (ConnectionError, TimeoutError) as error:
         return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
