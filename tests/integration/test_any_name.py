@@ -90,6 +90,17 @@ async def test_a_queue_of_any_name_is_shown_filtered_paused_and_emptied(
     await eventually(empty)
 
 
+async def test_the_answer_for_a_large_job_names_its_task(client: Client, start_worker: StartWorker) -> None:
+    await start_worker([func(fails, name="fails")])
+    answer = await client.post("/api/v1/jobs", json={"task": "fails", "args": ["x" * 900_000], "delay_s": 60})
+    assert (answer.status, (await answer.json())["task"]) == (201, "fails")
+
+
+async def test_a_failed_job_that_went_while_the_list_was_read_is_no_row(client: Client, pool: ArqRedis) -> None:
+    await pool.zadd(KEYS["failed"], {"gone": 1})
+    assert (await (await client.get("/api/v1/failed")).json())["items"] == []
+
+
 async def test_the_feed_tells_of_a_job_of_any_id(client: Client, pool: ArqRedis, start_worker: StartWorker) -> None:
     await start_worker([func(fails, name="fails")], max_tries=1)
     async with client.ws_connect("/api/v1/feed") as feed:

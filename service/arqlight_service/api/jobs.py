@@ -62,7 +62,8 @@ async def enqueue(request: web.Request) -> web.Response:
     except SerializationError as error:
         raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
     if isinstance(body, JobRequest):
-        shown = await connection.reader.job_json(ids[0])
+        # Of a job too large to be read for a list, the task is known here all the same.
+        shown = await connection.reader.job_json(ids[0]) | {"task": body.task}
         location = f"/api/v1/jobs/{segment(shown['id'])}{suffix(connection.name)}"
         return web.json_response(shown, status=201, headers={"Location": location})
     return web.json_response({"ids": ids}, status=201)

@@ -280,6 +280,8 @@ class Reader:
         for (job_id, score), (record, raw, is_busy) in zip(batch, await self._read_records(state, batch), strict=True):
             if state == "scheduled" and record.get("state") == "processing":
                 continue  # a running job's score is the end of its lease, not a schedule
+            if state == "failed" and not record:
+                continue  # retried or deleted since the list was read
             actual: State = "processing" if state == "queued" and is_busy else state
             due = score if state in ("queued", "scheduled") else None
             job = build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due, connection=self.name)
