@@ -19,6 +19,7 @@ from arqlight.settings import Settings, split_names
 from arqlight_service import api, pages
 from arqlight_service.api.compression import compress
 from arqlight_service.api.cross_origin import answer_options, name_origin
+from arqlight_service.api.paths import taking_any_text
 from arqlight_service.api.problems import answer_problems
 from arqlight_service.app_keys import (
     CONNECTIONS,
@@ -87,14 +88,9 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.on_shutdown.append(feed_routes.close_feeds)
     app.on_response_prepare.append(set_security_headers)
     app.on_response_prepare.append(name_origin)
-    app.add_routes(health.routes)
-    app.add_routes(metrics.routes)
-    app.add_routes(sign_in.routes)
-    app.add_routes(api.ROUTES)
-    app.add_routes(feed_routes.routes)
-    app.add_routes(pages.ROUTES)
-    app.add_routes(openapi.routes)
-    app.add_routes(asyncapi.routes)
+    for part in (health, metrics, sign_in, feed_routes, openapi, asyncapi):
+        app.add_routes(taking_any_text(part.routes))
+    app.add_routes(taking_any_text([*api.ROUTES, *pages.ROUTES]))
     for family in families:
         add_family(app, family)
     app.router.add_static("/static", WEB / "static")

@@ -6,6 +6,7 @@ from aiohttp import web
 
 from arqlight.errors import SettingsError
 from arqlight.imports import told
+from arqlight_service.api.paths import taking_any_text
 from arqlight_service.family import ServiceFamily
 
 Cleanup = Callable[[web.Application], AsyncIterator[None]]
@@ -17,13 +18,14 @@ def add_family(app: web.Application, family: ServiceFamily) -> None:
     taken = _addresses(app.router)
     apart = web.UrlDispatcher()
     try:
-        apart.add_routes(family.routes)
+        routes = taking_any_text(family.routes)
+        apart.add_routes(routes)
     except (RuntimeError, ValueError, TypeError, AttributeError) as error:
         raise SettingsError(f"family {family.name!r}: a route of it is none: {error}") from error
     # aiohttp takes a second route at an address, and never comes to it.
     if twice := sorted(taken & _addresses(apart)):
         raise SettingsError(f"family {family.name!r}: a route of it is taken: {' '.join(twice[0])}")
-    app.add_routes(family.routes)
+    app.add_routes(routes)
     opened = app.setdefault(OPENED, set())
     for each in family.cleanup:
         if each not in opened:

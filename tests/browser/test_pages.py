@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import pickle
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,44 @@ async def test_a_group_is_retried_and_the_page_follows(open_page: Open, shop: di
     await page.locator('input[value="b1"]').check()
     await page.get_by_role("button", name="Delete selected").click()
     await eventually(lambda: _count(pool, "failed", 2))
+
+
+@pytest.mark.parametrize("job_id", ["..", "{x}", r"\xff"])
+async def test_a_job_of_any_id_is_opened_retried_and_deleted_in_a_browser(
+    open_page: Open, pool: ArqRedis, start_worker: StartWorker, job_id: str
+) -> None:
+    raw = b"\xff" if job_id == r"\xff" else job_id.encode()
+    await start_worker([func(boom, name="boom")], max_tries=1)
+    await pool.set(b"arq:job:" + raw, pickle.dumps({"t": None, "f": "boom", "a": (), "k": {}, "et": 1}))
+    await pool.zadd("arq:queue", {raw: 1})
+
+    await eventually(lambda: _count(pool, "failed", 1))
+    page = await open_page("/")
+    row = page.locator(f'.failed tr[data-id="{job_id.replace(chr(92), chr(92) * 2)}"]')
+    await row.get_by_role("link").click()
+    await expect(page.locator(".job-head .id code")).to_have_text(job_id)
+    await page.get_by_role("button", name="Retry").click()
+    await expect(page.locator(".toast")).to_have_text("Back in its queue.")
+    await eventually(lambda: _count(pool, "failed", 1))
+    await page.goto("/".join(page.url.split("/")[:3]) + "/failed")
+    await row.get_by_text("Delete", exact=True).click()
+    await row.get_by_role("button", name="Delete permanently").click()
+    await eventually(lambda: _count(pool, "failed", 0))
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_nothing_ticked_means_no_job_and_all_is_asked_for_by_a_button_of_its_own(
+    open_page: Open, shop: dict[str, Any], pool: ArqRedis, scripts: bool
+) -> None:
+    for name in ("Delete selected", "Retry selected"):
+        page = await open_page("/failed", java_script_enabled=scripts)
+        await page.get_by_role("button", name=name).click()
+        await expect(page.get_by_text("no job is selected; select some")).to_be_visible()
+        assert await _count(pool, "failed", 3)
+    page = await open_page("/failed", java_script_enabled=scripts)
+    await page.get_by_text("Delete all", exact=True).click()
+    await page.locator(".many details[open]").get_by_role("button", name="Delete permanently").click()
+    await eventually(lambda: _count(pool, "failed", 0))
 
 
 async def test_a_queue_is_emptied_only_when_its_name_is_typed(

@@ -353,7 +353,9 @@ async def test_the_audit_list_says_who_did_what(pool: ArqRedis, settings: Settin
         _, token = await add_token(client, "operator")
         await pool.sadd("arqlight:queues", "arq:queue")  # type: ignore[misc]
         assert (await client.post("/api/v1/queues/default/pause", headers=token)).status == 200
-        assert (await client.post("/api/v1/operations", json={"kind": "retry"}, headers=token)).status == 202
+        assert (
+            await client.post("/api/v1/operations", json={"kind": "retry", "all": True}, headers=token)
+        ).status == 202
         assert (await client.post("/api/v1/failed/none/retry", headers=token)).status == 404
         audit = (await (await client.get("/api/v1/audit")).json())["items"]
         told = [(entry["who"], entry["what"]) for entry in audit]

@@ -343,6 +343,13 @@ async def test_the_stream_tells_every_transition_in_order_and_goes_on_from_a_cur
     assert [each.cursor for each in rest] == [each.cursor for each in found[3:]]
     assert await connection.stream.can_resume(found[0].cursor)
     assert not await connection.stream.can_resume("99999999999999-0")
+    moment = found[0].cursor.partition("-")[0]
+    assert not await connection.stream.can_resume(f"{moment}-777"), "the same place in another history"
+    words = {each.told["state"] for each in found}
+    later = await enqueue(connection, "add", 1, delay_ms=60_000)
+    [scheduled] = await eventually(lambda: connection.stream.after(found[-1].cursor, 10))
+    assert scheduled.told["state"] == (await shown(connection, later, "scheduled"))["state"]
+    assert words == {"queued", "processing", "succeeded", "failed"}
     waiting = asyncio.create_task(connection.stream.wait(found[-1].cursor, 60_000))
     await asyncio.sleep(0)
 

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from aiohttp import ClientWebSocketResponse, WSCloseCode, WSMsgType, WSServerHandshakeError
+from aiohttp import ClientTimeout, ClientWebSocketResponse, WSCloseCode, WSMsgType, WSServerHandshakeError
 from aiohttp.test_utils import TestClient, TestServer
 from arq import func
 from arq.connections import ArqRedis
@@ -55,8 +55,8 @@ async def test_a_snapshot_comes_first_and_then_changes(
 ) -> None:
     socket = await subscribe(client, ["counts", "active", "failed", "events"])
     snapshots = [await frame(socket, type="snapshot") for _ in range(4)]
-    assert [snapshot["topic"] for snapshot in snapshots] == ["counts", "active", "failed", "events"]
-    assert snapshots[0]["data"]["queued"] == 0
+    assert [snapshot["topic"] for snapshot in snapshots] == ["failed", "counts", "active", "events"]
+    assert snapshots[1]["data"]["queued"] == 0
     [job_id] = await journal.enqueue([NewJob("odd", QUEUE, (3,))])
     changes: dict[str, Any] = {}
     # Which of the two comes first is not promised.
@@ -324,3 +324,59 @@ async def test_a_stopping_service_closes_its_feeds(pool: ArqRedis, settings: Set
         message = await socket.receive(timeout=10)
         assert (message.type, message.data) == (WSMsgType.CLOSE, WSCloseCode.GOING_AWAY)
         await closing
+
+
+async def test_a_server_that_lost_its_data_is_told_to_who_looks_and_to_who_comes_back(
+    client: Client, journal: Journal, pool: ArqRedis
+) -> None:
+    looking = await subscribe(client, ["counts", "events"])
+    await frame(looking, type="snapshot", topic="events")
+    await journal.enqueue([NewJob("ok", QUEUE, id="old")])
+    old = await frame(looking, type="event", job="old")
+    await pool.flushall()
+    await journal.enqueue([NewJob("ok", QUEUE, id="new 1"), NewJob("ok", QUEUE, id="new 2")])
+    assert "of another server" in (await frame(looking, type="error"))["detail"]
+    assert (await frame(looking, type="snapshot", topic="counts"))["data"]["queued"] == 2
+    returning = await subscribe(client, ["counts", "events"], old["cursor"])
+    assert "of another server" in (await frame(returning))["detail"]
+    assert (await frame(returning))["type"] == "snapshot"
+    for socket in (looking, returning):
+        await frame(socket, type="snapshot", topic="events")
+    await journal.enqueue([NewJob("ok", QUEUE, id="new 3")])
+    for socket in (looking, returning):
+        assert (await frame(socket, type="event"))["job"] == "new 3"
+        await socket.close()
+
+
+async def test_what_a_snapshot_said_and_is_no_longer_true_is_told_though_nobody_else_saw_it(
+    client: Client, pool: ArqRedis, journal: Journal, start_worker: StartWorker
+) -> None:
+    feed = client.app[FEEDS]["default"]
+    first = await subscribe(client, ["active"])
+    await frame(first, type="snapshot")
+    await eventually(lambda: feed._told.get("active") == "[]")
+    # Between two ticks: a job comes, somebody subscribes and sees it, and it is gone again.
+    await journal.enqueue([NewJob("ok", QUEUE, id="short")])
+    _, [(_, active)] = await feed.snapshot(["active"])
+    assert [job["id"] for job in active] == ["short"]
+    await journal.cancel("short", QUEUE, "ok")
+    assert (await frame(first, type="change", topic="active"))["data"] == []
+    await first.close()
+
+
+async def test_the_newest_subscription_wins_while_the_one_before_is_still_answered(
+    client: Client, journal: Journal
+) -> None:
+    socket = await subscribe(client, ["events"], "0-0")
+    await journal.enqueue([NewJob("ok", QUEUE, id=f"j{number}") for number in range(50)])
+    seen = [await frame(socket, type="event") for _ in range(50)]
+    await socket.send_json({"subscribe": ["counts", "active", "failed"], "since": None})
+    await socket.send_json({"subscribe": ["events"], "since": seen[9]["cursor"]})
+    assert [(await frame(socket, type="event"))["job"] for _ in range(40)] == [f"j{n}" for n in range(10, 50)]
+    await socket.close()
+
+
+async def test_head_of_the_feed_says_what_it_is_and_ends(client: Client) -> None:
+    answer = await client.head(FEED, timeout=ClientTimeout(total=5))
+    assert (answer.status, answer.content_type, await answer.read()) == (200, "text/event-stream", b"")
+    assert not client.app[FEEDS]["default"]._subscribers

@@ -112,7 +112,7 @@ async def test_a_group_that_fails_again_while_it_is_retried_is_not_retried_twice
 ) -> None:
     await journal.enqueue([NewJob("charge", QUEUE, id=f"c{n}") for n in range(1000)])
     await eventually(lambda: _failed(pool, 1000), within_s=30)
-    answer = await client.post("/api/v1/operations", json={"kind": "retry"})
+    answer = await client.post("/api/v1/operations", json={"kind": "retry", "all": True})
     operation = await _ended(client, await answer.json())
     assert operation["done"] == 1000
 
@@ -176,7 +176,8 @@ async def test_selected_jobs_and_those_that_match_a_filter_are_meant_and_no_othe
     [({"kind": "explode"}, "kind"), ({"kind": "retry", "ids": ["a"], "task": "x"}, "ids"),
      ({"kind": "retry", "ids": "a"}, "ids"), ({"kind": "retry", "ids": ["x"] * 5001}, "ids"),
      ({"kind": "retry", "since": "yesterday"}, "since"), ({"kind": "retry", "where": {}}, "where"), ({}, "kind"),
-     ({"kind": "retry", "ids": ["\u0007"]}, "ids.0")],
+     ({"kind": "retry", "ids": ["\u0007"]}, "ids.0"), ({"kind": "retry", "ids": ["a"], "all": True}, "ids"),
+     ({"kind": "retry", "task": "x", "all": True}, "ids")],
 )  # fmt: skip
 async def test_an_operation_that_makes_no_sense_is_refused_with_the_field(
     client: Client, body: dict[str, Any], field: str
@@ -185,3 +186,31 @@ async def test_an_operation_that_makes_no_sense_is_refused_with_the_field(
     problem = await answer.json()
     assert (answer.status, problem["field"]) == (422, field), problem
     assert (await (await client.get("/api/v1/operations")).json())["items"] == []
+
+
+@pytest.mark.parametrize("kind", ["retry", "delete"])
+@pytest.mark.parametrize(
+    "selection", [{}, {"ids": []}, {"all": False}, {"q": ""}, {"ids": [], "all": True}, {"ids": [], "q": "c"}], ids=str
+)
+async def test_an_empty_selection_never_means_every_job(
+    client: Client, pool: ArqRedis, journal: Journal, flaky: Flaky, kind: str, selection: dict[str, Any]
+) -> None:
+    await journal.enqueue([NewJob("charge", QUEUE, id="c1")])
+    await eventually(lambda: _failed(pool, 1))
+    answer = await client.post("/api/v1/operations", json={"kind": kind, **selection})
+    told = await answer.json()
+    assert (answer.status, told["field"]) == (422, "ids"), told
+    form = {"kind": kind, **({"q": ""} if "q" in selection else {})}
+    answer = await client.post("/api/v1/operations", data=form, headers={"Accept": "text/html"}, allow_redirects=False)
+    assert (answer.status, "select some" in await answer.text()) == (422, True)
+    assert (await (await client.get("/api/v1/operations")).json())["items"] == []
+    assert await pool.zcard(KEYS["failed"]) == 1
+
+
+async def test_every_failed_job_is_meant_when_all_is_said(
+    client: Client, pool: ArqRedis, journal: Journal, flaky: Flaky
+) -> None:
+    await journal.enqueue([NewJob("charge", QUEUE, id=f"c{n}") for n in range(3)])
+    await eventually(lambda: _failed(pool, 3))
+    answer = await client.post("/api/v1/operations", data={"kind": "delete", "all": "true"})
+    assert (await _ended(client, await answer.json()))["done"] == 3

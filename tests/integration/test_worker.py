@@ -15,6 +15,7 @@ from arq.worker import JobExecutionFailed
 
 from arqlight.errors import PermanentFailure
 from arqlight.jobs.failure import LONGEST_TRACE
+from arqlight.jobs.names import shown_name
 from arqlight.journal.journal import Journal
 from arqlight.journal.reader import Reader
 from arqlight.tasks import Backoff, task
@@ -285,7 +286,7 @@ async def test_jobs_that_cannot_run_fail_and_harm_no_other(
     )
     assert "do not decode" in failed["garbage"]["message"]
     assert "do not decode" in failed["wrong"]["message"]
-    assert failed[odd]["error"] == "TypeError"
+    assert failed[shown_name(odd)]["error"] == "TypeError"
 
 
 async def _count(pool: ArqRedis, key: str, number: int) -> bool:

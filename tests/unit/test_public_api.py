@@ -61,5 +61,4 @@ async def test_a_worker_needs_no_settings_of_ours(monkeypatch: pytest.MonkeyPatc
     assert (plain.redis_settings.host, plain.redis_settings.port) == ("localhost", 6379)
     monkeypatch.setenv("ARQLIGHT_REDIS_URL", "redis://jobs.example:6380/2")
     named = arqlight.Worker(functions=[add], handle_signals=False)
-    assert named.redis_settings is not None
-    assert (named.redis_settings.host, named.redis_settings.port) == ("jobs.example", 6380)
+    assert named.redis_url == "redis://jobs.example:6380/2"

@@ -15,6 +15,9 @@ export function say(text, stays = false) {
 export const suffix = (connection) =>
   !connection || connection === "default" ? "" : `?connection=${encodeURIComponent(connection)}`;
 
+/** What stands in an address for a name; a segment of dots would be taken out of it (`api/paths.py` does the same). */
+export const segment = (name) => encodeURIComponent(/^\.{1,2};*$/.test(name) ? `${name};` : name);
+
 /** The CSRF header of a change; empty when nobody signs in. */
 export const csrf = () => {
   const token = document.querySelector('meta[name="csrf"]')?.content;
@@ -25,13 +28,15 @@ async function act(form) {
   const row = form.closest("tr, article");
   const id = row.dataset.id ?? row.dataset.job;
   const retry = form.dataset.action === "retry";
-  const address = `/api/v1/failed/${encodeURIComponent(id)}${retry ? "/retry" : ""}${suffix(row.dataset.connection)}`;
+  const address = `/api/v1/failed/${segment(id)}${retry ? "/retry" : ""}${suffix(row.dataset.connection)}`;
   const buttons = row.querySelectorAll("button");
   buttons.forEach((button) => (button.disabled = true));
   try {
     const answer = await fetch(address, { method: retry ? "POST" : "DELETE", headers: csrf() });
-    if (!answer.ok && answer.status !== 404) throw new Error((await answer.json()).detail);
-    say(answer.status === 404 ? "It is no longer in the failed list." : retry ? "Back in its queue." : "Deleted permanently.");
+    const problem = answer.ok ? null : await answer.json();
+    // Somebody else was faster: said only when the answer is about this very job.
+    if (problem && !(answer.status === 404 && problem.job === id)) throw new Error(problem.detail);
+    say(problem ? "It is no longer in the failed list." : retry ? "Back in its queue." : "Deleted permanently.");
     row.dispatchEvent(new CustomEvent("acted", { bubbles: true, detail: { id, retry, connection: row.dataset.connection } }));
   } catch (error) {
     say(`${retry ? "Not retried" : "Not deleted"}: ${error.message}`);

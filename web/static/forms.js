@@ -1,7 +1,7 @@
 // Forms of the API: sent without leaving the page; errors are shown beside them.
 // Without this file they still work: the service answers a form with the page it came from.
 
-import { say } from "./actions.js";
+import { say, segment } from "./actions.js";
 
 const TOLD = "Done.";
 
@@ -38,7 +38,7 @@ document.addEventListener("submit", async (event) => {
     else say(TOLD);
     const open = form.closest("details.confirm");
     if (open) open.open = false;
-    if (form.dataset.next) location.assign(form.dataset.next.replace("{id}", encodeURIComponent(told.id)));
+    if (form.dataset.next) location.assign(form.dataset.next.replace("{id}", segment(told.id)));
     else form.dispatchEvent(new CustomEvent("done", { bubbles: true, detail: told }));
   } catch (error) {
     complain(form, error);

@@ -15,6 +15,7 @@ const here = article?.dataset.connection ?? document.querySelector("main").datas
 
 const feeds = new Set();
 const lost = new Map();
+let silent = [];
 
 function follow(topics, cursor, onFrame, connection = here) {
   const feed = new Feed([...topics, "connections"], cursor, connection);
@@ -26,18 +27,29 @@ function follow(topics, cursor, onFrame, connection = here) {
     if (state === "on") lost.delete(connection);
     else lost.set(connection, wait);
     feeds.add(connection);
-    const isLost = lost.size > 0 && lost.size === feeds.size;
-    const seconds = Math.max(1, Math.round(Math.min(...lost.values()) / 1000));
-    indicator.dataset.feed = isLost ? "lost" : "on";
-    indicator.querySelector("[data-text]").textContent = isLost
-      ? `Live updates lost, reconnecting in ${seconds} s`
-      : ["Live", ...lost.keys()].join(", not ");
+    indicate();
   });
+}
+
+/** What the reader can rely on: whether the feed is there, and whether the servers behind it answer. */
+function indicate() {
+  const isLost = lost.size > 0 && lost.size === feeds.size;
+  const seconds = Math.max(1, Math.round(Math.min(...lost.values()) / 1000));
+  const away = silent.length > 0 && silent.length >= feeds.size;
+  indicator.dataset.feed = isLost || away ? "lost" : "on";
+  indicator.querySelector("[data-text]").textContent = isLost
+    ? `Live updates lost, reconnecting in ${seconds} s`
+    : away
+      ? "Not live: the server does not answer"
+      : ["Live", ...new Set([...lost.keys(), ...silent])].join(", not ");
 }
 
 /** Shows each connection that is down, with the reason. */
 function showConnections(connections) {
   const place = document.querySelector('[data-live="connections"]');
+  const shown = [...feeds];
+  silent = connections.filter((each, n) => !each.ok && shown.some((name) => (name || connections[0].name) === each.name)).map((each) => each.name);
+  indicate();
   const said = connections.map((each) => (each.ok ? each.warning : each.detail)).filter(Boolean);
   if (said.join("\n") === [...place.children].map((line) => line.textContent).join("\n")) return;
   place.replaceChildren(

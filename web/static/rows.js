@@ -1,6 +1,6 @@
 // Fills the slots of rows that the server's own templates made.
 
-import { suffix } from "./actions.js";
+import { segment, suffix } from "./actions.js";
 import { setTime } from "./times.js";
 
 const number = new Intl.NumberFormat("en");
@@ -41,7 +41,7 @@ function newRow(template, job) {
   const row = document.getElementById(template).content.querySelector("tr").cloneNode(true);
   row.dataset.id = job.id;
   row.dataset.connection = job.connection;
-  slot(row, "task").href = `/jobs/${encodeURIComponent(job.id)}${suffix(job.connection)}`;
+  slot(row, "task").href = `/jobs/${segment(job.id)}${suffix(job.connection)}`;
   return row;
 }
 
@@ -74,7 +74,7 @@ function fillFailed(row, job) {
   setTime(slot(row, "failed_at"), job.failed_at);
   if (job.observed) row.querySelector(".actions")?.remove();
   for (const form of row.querySelectorAll("form")) {
-    form.action = `/failed/${encodeURIComponent(job.id)}/${form.dataset.action}${suffix(job.connection)}`;
+    form.action = `/failed/${segment(job.id)}/${form.dataset.action}${suffix(job.connection)}`;
   }
 }
 

@@ -5,12 +5,25 @@ With `observe+` before it, a Redis is only looked at.
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
 REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 
 
 DATABASE_SCHEMES = ("postgresql", "postgres")
+
+
+# What may stand behind the `?` of a Redis address, and what each is.
+_OPTIONS = {
+    "db": r"\d{1,5}", "max_connections": r"\d{1,6}", "health_check_interval": r"\d{1,6}",
+    "socket_timeout": r"\d{1,6}(\.\d+)?", "socket_connect_timeout": r"\d{1,6}(\.\d+)?",
+    "socket_keepalive": "true|false", "retry_on_timeout": "true|false",
+    "username": ".+", "password": ".+", "client_name": "[!-~]+",
+}  # fmt: skip
+_TLS_OPTIONS = {
+    "ssl_cert_reqs": "required|optional|none", "ssl_ca_certs": ".+", "ssl_ca_data": "(?s:.+)", "ssl_certfile": ".+",
+    "ssl_keyfile": ".+", "ssl_check_hostname": "true|false",
+}  # fmt: skip
 
 
 SENTINEL_PORT = 26379
@@ -77,6 +90,8 @@ def check_address(name: str, address: str) -> None:
     if "://" not in address or scheme not in (*REDIS_SCHEMES, *DATABASE_SCHEMES):
         known = ", ".join(f"{each}://" for each in (*REDIS_SCHEMES, "postgresql"))
         raise ValueError(f"the address of connection {name!r} must begin with one of {known}")
+    if scheme in REDIS_SCHEMES:
+        _check_options(name, address)
     if scheme.endswith("+sentinel"):
         parse_sentinel(name, address)
         return
@@ -93,6 +108,25 @@ def check_address(name: str, address: str) -> None:
         database = parts.path.strip("/")
         if database and not (database.isascii() and database.isdigit()):
             raise ValueError(f"connection {name!r}: {database[:40]!r} is no number of a database; write …:6379/0")
+
+
+def _check_options(name: str, address: str) -> None:
+    """Raises ValueError for an option that would be ignored, or that is none."""
+    known = _OPTIONS | (_TLS_OPTIONS if address.startswith("rediss") else {})
+    try:
+        options = parse_qsl(urlsplit(address).query, keep_blank_values=True)
+    except ValueError:
+        raise ValueError(f"the address of connection {name!r} cannot be read") from None
+    for place, (option, value) in enumerate(options):
+        if option not in known:
+            only = " over rediss://" if option in _TLS_OPTIONS else ""
+            raise ValueError(
+                f"connection {name!r}: its address has no option {option[:40]!r}{only}; there are {', '.join(known)}"
+            )
+        if option in dict(options[:place]):
+            raise ValueError(f"connection {name!r}: {option} stands twice in its address")
+        if not re.fullmatch(known[option], value):
+            raise ValueError(f"connection {name!r}: {option} in its address is not of the form {known[option]}")
 
 
 def parse_sentinel(name: str, address: str) -> SentinelAddress:
@@ -133,6 +167,6 @@ def is_sentinel(url: str) -> bool:
 
 
 def shown_redis(url: str) -> str:
-    """An address without user and password."""
-    scheme, _, rest = url.partition("://")
+    """An address without user and password, and without options, which may be a password."""
+    scheme, _, rest = url.partition("?")[0].partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -3,13 +3,15 @@
 from aiohttp import web
 
 
-def accepts(request: web.Request, header: str, wanted: str) -> bool:
+def accepts(request: web.Request, header: str, wanted: str, *, by_name: bool = False) -> bool:
     """Whether `header` (Accept, Accept-Encoding) names `wanted`, or a range with it, at a weight above 0.
 
-    The most specific entry counts. One that is not named is not accepted: nobody gets what was not asked for.
+    The most specific entry counts; `by_name`, no range does. One that is not named is not accepted: nobody gets what
+    was not asked for.
     """
     weights = dict(_weight(part) for part in ",".join(request.headers.getall(header, [])).split(",") if part.strip())
     ranges = [wanted, f"{wanted.partition('/')[0]}/*", "*/*"] if "/" in wanted else [wanted, "*"]
+    ranges = ranges[:1] if by_name else ranges
     return next((weights[each] for each in ranges if each in weights), 0.0) > 0
 
 

@@ -5,8 +5,9 @@ from pydantic import Field
 
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import FailedQuery, filter_of
+from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import Strict, parse_id
+from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Page
 from arqlight_service.api.shapes.job import FailedJob, JobDetail
 from arqlight_service.api.shapes.operator import Groups
@@ -37,9 +38,10 @@ async def list_failed(request: web.Request, query: FailedQuery) -> web.Response:
 @call(Role.VIEWER, tag="failed jobs", answers={200: FailedJob}, refuses=(404,), by_connection=True)
 async def one_failed(request: web.Request) -> web.Response:
     """One job of the failed list, as the list shows it."""
-    found = await connection_of(request).reader.failed_by_id([parse_id(request)])
+    job_id = path_name(request, "id")
+    found = await connection_of(request).reader.failed_by_id([job_id])
     if not found:
-        raise Problem(404, f"no job with id {parse_id(request)!r} is in the failed list")
+        raise Problem(404, f"no job with id {path_name(request, 'id')!r} is in the failed list")
     return web.json_response(found[0])
 
 
@@ -54,7 +56,7 @@ async def one_failed(request: web.Request) -> web.Response:
 )
 async def retry(request: web.Request) -> web.Response:
     """Put a failed job back into its queue with 0 attempts."""
-    job_id = parse_id(request)
+    job_id = path_name(request, "id")
     await connection_of(request).journal.retry(job_id)
     # A worker may have taken it already: the answer says what the retry made of it.
     shown = await connection_of(request).reader.job_json(job_id)
@@ -72,7 +74,7 @@ async def retry(request: web.Request) -> web.Response:
 )
 async def delete(request: web.Request) -> web.Response:
     """Delete a failed job permanently."""
-    await connection_of(request).journal.delete(parse_id(request))
+    await connection_of(request).journal.delete(path_name(request, "id"))
     return web.Response(status=204)
 
 

@@ -44,7 +44,7 @@ class JobsRequest(Strict):
 
 async def parse_body(request: web.Request) -> JobRequest | list[JobRequest]:
     """The body of an enqueue. Raises Problem: 400 for what is not JSON, 422 for JSON that is not a job."""
-    body = await read_json(request, strict=False)  # NaN among the arguments is the task's to judge
+    body = await read_json(request)
     if isinstance(body, dict) and "jobs" in body:
         return validate(JobsRequest, body).jobs
     return validate(JobRequest, body)

@@ -1,20 +1,20 @@
 """Jobs: enqueue, list, look at, cancel, run again."""
 
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 from arq.jobs import SerializationError
 
 from arqlight.connections.connection import Connection
 from arqlight.jobs.editing import fill_in, original_arguments
+from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done, suffix
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import JobsQuery, filter_of
 from arqlight_service.api.job_requests import EditedJob, JobRequest, JobsRequest, lane_of, parse_body, resolve_jobs
+from arqlight_service.api.paths import path_name, segment
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import parse_id
 from arqlight_service.api.shapes.answer import Page
 from arqlight_service.api.shapes.job import Cancelled, Job, JobDetail, JobIds
 from arqlight_service.api.shapes.queue import Stats
@@ -62,8 +62,9 @@ async def enqueue(request: web.Request) -> web.Response:
     except SerializationError as error:
         raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
     if isinstance(body, JobRequest):
-        shown = await connection.reader.job_json(ids[0])
-        location = f"/api/v1/jobs/{quote(ids[0], safe='')}{suffix(connection.name)}"
+        # Of a job too large to be read for a list, the task is known here all the same.
+        shown = await connection.reader.job_json(ids[0]) | {"task": body.task}
+        location = f"/api/v1/jobs/{segment(shown['id'])}{suffix(connection.name)}"
         return web.json_response(shown, status=201, headers={"Location": location})
     return web.json_response({"ids": ids}, status=201)
 
@@ -83,7 +84,7 @@ def route_of(request: web.Request, asked: list[JobRequest]) -> Connection:
 @call(Role.VIEWER, tag="jobs", answers={200: JobDetail}, refuses=(404,), by_connection=True)
 async def one_job(request: web.Request) -> web.Response:
     """One job with all that is kept of it."""
-    return web.json_response(await connection_of(request).reader.job_json(parse_id(request)))
+    return web.json_response(await connection_of(request).reader.job_json(path_name(request, "id")))
 
 
 @routes.post("/api/v1/jobs/{id}/cancel")
@@ -92,12 +93,12 @@ async def one_job(request: web.Request) -> web.Response:
 )
 async def cancel(request: web.Request) -> web.Response:
     """Cancel a job that waits, or ask the worker of a running one to stop it."""
-    job = (await connection_of(request).reader.job(parse_id(request))).job
+    job = (await connection_of(request).reader.job(path_name(request, "id"))).job
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
     cancelled = await connection_of(request).journal.cancel(job.id, job.queue, job.task, job.created_ms)
-    told = {"id": job.id, "state": "cancelled" if cancelled else "processing"}
-    return done(request, told, f"/jobs/{quote(job.id, safe='')}", 202)
+    told: dict[str, Any] = {"id": shown_name(job.id), "state": "cancelled" if cancelled else "processing"}
+    return done(request, told, f"/jobs/{segment(told['id'])}", 202)
 
 
 @routes.post("/api/v1/jobs/{id}/again")
@@ -112,13 +113,14 @@ async def cancel(request: web.Request) -> web.Response:
 )
 async def again(request: web.Request, edited: EditedJob) -> web.Response:
     """Enqueue the job's task anew, with edited arguments; a value that is left masked is what it was."""
-    reader, job_id = connection_of(request).reader, parse_id(request)
+    reader, job_id = connection_of(request).reader, path_name(request, "id")
     job = (await reader.job(job_id)).job
     args, kwargs = original_arguments(await reader.payload(job_id))
     filled = {"args": fill_in(list(edited.args), args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
     asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)
     new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]
-    return done(request, await reader.job_json(new_id), f"/jobs/{quote(new_id, safe='')}", 201)
+    shown = await reader.job_json(new_id)
+    return done(request, shown, f"/jobs/{segment(shown['id'])}", 201)
 
 
 async def _aborts(request: web.Request, worker: str | None) -> bool:

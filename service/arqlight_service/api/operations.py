@@ -9,7 +9,7 @@ from arqlight.errors import InvalidInput
 from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import FILTERS, Filter, filter_of
-from arqlight_service.api.requests import JobId
+from arqlight_service.api.requests import KnownId
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.operator import Operation
 from arqlight_service.app_keys import OPERATIONS, connection_of
@@ -21,10 +21,12 @@ routes = web.RouteTableDef()
 
 
 class OperationRequest(Filter):
-    """Retry or delete failed jobs: those named, or those that match."""
+    """Retry or delete failed jobs: those named, those that match, or every one."""
 
     kind: Literal["retry", "delete"]
-    ids: list[JobId] = Field([], max_length=MOST_IDS)
+    ids: list[KnownId] = Field([], max_length=MOST_IDS)
+    all: bool = False
+    """Every failed job. Nothing else means that: a selection that is empty is refused."""
 
 
 @routes.get("/api/v1/operations")
@@ -44,9 +46,8 @@ async def operations(request: web.Request) -> web.Response:
     by_connection=True,
 )
 async def start_operation(request: web.Request, asked: OperationRequest) -> web.Response:
-    """Retry or delete many failed jobs in the background: those of `ids`, or those that match."""
-    if asked.ids and any(getattr(asked, name) for name in FILTERS):
-        raise InvalidInput("ids", "give ids or a filter, not both")
+    """Retry or delete many failed jobs in the background: those of `ids`, those that match, or with `all` every one."""
+    _check_selection(asked)
     where = await filter_of(request, asked)
     operation = await request.app[OPERATIONS].start(
         asked.kind,
@@ -71,3 +72,12 @@ async def cancel_operation(request: web.Request) -> web.Response:
     """Stop it where it is; what is done stays done."""
     operation = await request.app[OPERATIONS].cancel(request.match_info["id"])
     return done(request, operation.to_json(), "/failed", 202)
+
+
+def _check_selection(asked: OperationRequest) -> None:
+    """Raise InvalidInput unless the jobs are meant in exactly one way: what is left out must never mean all."""
+    ways = [bool(asked.ids), any(getattr(asked, name) for name in FILTERS), asked.all]
+    if not any(ways) or ("ids" in asked.model_fields_set and not asked.ids):
+        raise InvalidInput("ids", "no job is selected; select some, give a filter, or all=true for every failed job")
+    if sum(ways) > 1:
+        raise InvalidInput("ids", "give ids, a filter or all, only one of them")

@@ -26,6 +26,7 @@ from arqlight.errors import (
     SettingsError,
     Unusable,
 )
+from arqlight.jobs.names import shown_name
 from arqlight_service.api.accept import wants_page
 
 logger = logging.getLogger("arqlight.service")
@@ -67,13 +68,16 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
     except Problem as problem:
         return _answer(request, problem)
     except tuple(_STATUS) as error:
-        field: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        extra: dict[str, Any] = {"field": error.field} if isinstance(error, InvalidInput) else {}
+        if isinstance(error, JobNotFound):
+            extra["job"] = shown_name(error.job_id)
         status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        return _answer(request, Problem(status, str(error), **field))
+        return _answer(request, Problem(status, str(error), **extra))
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        allow = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        allowed = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else ()
+        allow = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))} if allowed else {}
         return _answer(request, Problem(error.status, _say(request, error), allow))
     except (ConnectionError, TimeoutError) as error:
         return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))

@@ -8,6 +8,7 @@ from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import known_queue
+from arqlight_service.api.paths import path_name
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.operator import Operation
@@ -38,7 +39,7 @@ async def queues(request: web.Request) -> web.Response:
 @call(Role.OPERATOR, tag="queues", answers={200: Paused}, refuses=(404, 409), by_connection=True)
 async def pause(request: web.Request) -> web.Response:
     """Stop, or go on, claiming from a queue: in force with the next claim of any worker."""
-    key, action = await known_queue(request, request.match_info["queue"]), request.match_info["action"]
+    key, action = await known_queue(request, path_name(request, "queue")), request.match_info["action"]
     if await connection_of(request).journal.pause(key, action == "pause"):
         what = f"queue {queue_name(key)}{_of(request)}"
         await home_of(request.app).audit.note(actor(request), what, *_before_after(action))
@@ -49,7 +50,7 @@ async def pause(request: web.Request) -> web.Response:
 @call(Role.ADMIN, tag="queues", answers={202: Operation}, body=Confirmation, refuses=(404, 409), by_connection=True)
 async def empty(request: web.Request, given: Confirmation) -> web.Response:
     """Remove all that waits in a queue, in the background."""
-    key = await known_queue(request, request.match_info["queue"])
+    key = await known_queue(request, path_name(request, "queue"))
     typed = given.confirm.strip()
     if typed != queue_name(key):
         raise InvalidInput("confirm", f"{typed!r} is not the queue's name; type {queue_name(key)} to empty it")

@@ -3,6 +3,7 @@
 import datetime
 import json
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -10,17 +11,34 @@ from aiohttp import web
 from arq.constants import health_check_key_suffix
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight_service.api.problems import Problem, is_form
 
 MOST_FIELDS = 10_000
+DEEPEST = 100  # levels of JSON
 CSRF_FIELD = "_csrf"  # what a page sends along; the guard reads it
+
+
+class TooDeep(ValueError):
+    """JSON that is nested too deep to be written again."""
 
 
 def _clean_id(text: str) -> str:
     """Ids are shown, linked and stored: any characters but those that cannot be."""
     if not text.isprintable():
         raise ValueError("it holds control characters or text that is not valid Unicode")
+    if text in (".", ".."):
+        raise ValueError(f"{text!r} means another address wherever it stands in one; choose another id")
+    if shown_name(text) != text:
+        raise ValueError(r"\\x and two digits in it is how a byte is shown; choose another id")
     return text
+
+
+def _meant_id(shown: str) -> str:
+    """The job's id, as lists show it: those of arq's clients may hold any bytes."""
+    if any(0xD800 <= ord(character) <= 0xDFFF or ord(character) < 32 for character in shown):
+        raise ValueError("it holds control characters or text that is not valid Unicode; give the id as it is shown")
+    return name_shown_as(shown)
 
 
 def _lane(name: str) -> str:
@@ -32,6 +50,7 @@ def _lane(name: str) -> str:
 
 Model = TypeVar("Model", bound=BaseModel)
 JobId = Annotated[str, Field(min_length=1, max_length=256), AfterValidator(_clean_id)]
+KnownId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_meant_id)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Lane = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,99}$"), AfterValidator(_lane)]
 
@@ -64,16 +83,50 @@ def from_json(value: object) -> object:
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
+        return loads(value)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not JSON: {error}") from None
 
 
-async def read_json(request: web.Request, *, strict: bool = True) -> Any:
-    """The body, as JSON; not `strict` lets NaN and Infinity through, as Python reads them. Raises Problem 400, 415."""
+def loads(text: str) -> Any:
+    """JSON as everybody reads it: no NaN and Infinity, no name twice in one object, no deeper than `DEEPEST`.
+
+    Raises ValueError, RecursionError.
+    """
+    value = json.loads(text, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
+    _check_depth(value)
+    return value
+
+
+def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Readers differ in which of the two counts (RFC 8259, 4)."""
+    if len(found := dict(pairs)) < len(pairs):
+        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
+        raise ValueError(f"{twice[:100]!r} stands twice in one object")
+    return found
+
+
+def _check_depth(value: Any) -> None:
+    """What is nested deeper cannot be written again: pickle, JSON and databases each have a limit, none the same."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [inner for each in level for inner in _parts(each)]
+        if not level:
+            return
+    raise TooDeep(f"it is nested deeper than {DEEPEST} levels")
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body, as JSON in UTF-8. Raises Problem: 400 for what is none, 415 for another kind, 422 for too deep."""
     check_content_type(request)
     try:
-        return json.loads(await request.read(), parse_constant=_no_number if strict else None)
+        return loads((await request.read()).decode("utf-8"))
+    except TooDeep as error:
+        raise Problem(422, f"body: {error}", field="body") from error
     except (ValueError, RecursionError) as error:
         raise Problem(400, f"the body is not JSON: {error}") from error
 
@@ -126,6 +179,9 @@ def check_query(request: web.Request, model: type[BaseModel] | None, by_connecti
     if unknown:
         there = f"there are {', '.join(known)}" if known else "this call takes none"
         raise Problem(400, f"unknown parameter {unknown[0][:100]!r}; {there}", field=unknown[0][:100])
+    if len(request.query) > len(set(request.query)):
+        twice = next(name for name in request.query if len(request.query.getall(name)) > 1)
+        raise Problem(400, f"parameter {twice[:100]!r} was given more than once; give it once", field=twice[:100])
     return {name: value for name, value in request.query.items() if value and name != "connection"}
 
 
@@ -140,16 +196,6 @@ def validate(model: type[Model], body: Any, status: int = 422) -> Model:
         return model.model_validate(body)
     except ValidationError as error:
         raise _problem(error, status) from error
-
-
-def parse_id(request: web.Request) -> str:
-    """The job's id in the path. Raises Problem 404 for one that no job can have."""
-    job_id = request.match_info["id"]
-    try:
-        job_id.encode()
-    except UnicodeEncodeError:
-        raise Problem(404, f"no job has the id {json.dumps(job_id)}: it is not valid UTF-8") from None
-    return job_id
 
 
 def _problem(error: ValidationError, status: int) -> Problem:

@@ -10,6 +10,8 @@ from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
+from arqlight_service.api.paths import path_name
+from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.job import Enqueued
@@ -44,9 +46,11 @@ async def schedules(request: web.Request) -> web.Response:
 @call(Role.ADMIN, tag="schedules", answers={200: Schedule}, body=ScheduleChange, refuses=(404,), by_connection=True)
 async def edit_schedule(request: web.Request, change: ScheduleChange) -> web.Response:
     """Change when a periodic job runs, or whether it does."""
-    name = request.match_info["name"]
+    if not (given := change.model_dump(exclude_none=True)):
+        raise Problem(422, "nothing to change was given", field="body")
+    name = path_name(request, "name")
     kept = connection_of(request, "schedules").schedules
-    changed = await kept.change(name, who=actor(request), **change.model_dump())
+    changed = await kept.change(name, who=actor(request), **given)
     last = (await kept.last_jobs()).get(name)
     return done(request, schedule_json(changed, last), "/schedules")
 
@@ -62,7 +66,7 @@ async def edit_schedule(request: web.Request, change: ScheduleChange) -> web.Res
 )
 async def run_schedule(request: web.Request) -> web.Response:
     """Enqueue its job now."""
-    job_id = await connection_of(request, "schedules").schedules.fire_now(request.match_info["name"])
+    job_id = await connection_of(request, "schedules").schedules.fire_now(path_name(request, "name"))
     return done(request, {"id": job_id}, "/schedules", 202)
 
 

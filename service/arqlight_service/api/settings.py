@@ -10,6 +10,7 @@ from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import known_queue
+from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
@@ -51,7 +52,7 @@ async def settings(request: web.Request) -> web.Response:
 @call(Role.ADMIN, tag="settings", answers={200: Setting}, body=OverrideRequest, refuses=(404,), by_connection=True)
 async def change_settings(request: web.Request, given: OverrideRequest) -> web.Response:
     """Set timeout, tries, back-off and the like of a queue or task; what is left out is as the code says."""
-    kind, name = request.match_info["kind"], request.match_info["name"]
+    kind, name = request.match_info["kind"], path_name(request, "name")
     key = await known_queue(request, name) if kind == "queue" else name
     if kind == "task" and name not in await connection_of(request).reader.known_tasks():
         raise Problem(404, f"no worker has announced a task {name!r}")

@@ -15,6 +15,7 @@ from arqlight.connections.connection import Connection, Transition
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
+from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight.jobs.overview import Overview
 from arqlight_service.feed.frames import open_frame
 from arqlight_service.feed.recent import RecentEvents
@@ -30,6 +31,7 @@ logger = logging.getLogger("arqlight.feed")
 TICK_S = 0.08
 # Plain arq clients and workers write no events: what they change is found by looking, as long as someone watches.
 LOOK_MS = 500
+SILENT_S = 4.0
 PAGE = 1_000
 MOST_EVENTS_A_TICK = 10_000
 FAILED_ROWS = 20
@@ -72,10 +74,7 @@ class Feed:
     async def attached(self, subscriber: Subscriber) -> AsyncIterator[None]:
         """Hand ticks to `subscriber` while the body runs."""
         if not self._subscribers:
-            self._position = await self.last_cursor()
-            self._recent.clear()  # nobody watched for a while: there is a gap behind them
-            self._told.clear()
-            self._failed_seen.clear()
+            await self._begin_anew()  # nobody watched for a while: there is a gap behind what is in memory
         self._subscribers.add(subscriber)
         self._somebody.set()
         try:
@@ -84,10 +83,6 @@ class Feed:
             self._subscribers.discard(subscriber)
             if not self._subscribers:
                 self._somebody.clear()
-
-    async def last_cursor(self) -> str:
-        """The place of the newest event."""
-        return await self._stream.last_cursor()
 
     async def can_resume(self, cursor: str) -> bool:
         """Whether the stream still has everything after `cursor`."""
@@ -104,13 +99,18 @@ class Feed:
     async def snapshot(self, topics: Iterable[str]) -> tuple[str, list[tuple[str, Any]]]:
         """The truth of `topics` now, and the cursor it stands at."""
         overview = await self._reader.overview()
-        return overview.cursor, [(topic, await self._read(topic, overview)) for topic in topics]
+        truths = [(topic, await self._read(topic, overview)) for topic in topics]
+        for topic, data in truths:
+            # Who gets this may differ from what all were told last: then the next tick tells it.
+            if self._told.get(topic) != _as_told(topic, data):
+                self._told.pop(topic, None)
+        return overview.cursor, truths
 
     async def failed_changes(self, touched: list[str]) -> dict[str, Any]:
         """What became of the jobs `touched` in the failed list: `{"added": [job], "removed": [id]}`."""
         added = await self._reader.failed_by_id(touched)
         there = {job["id"] for job in added}
-        return {"added": added, "removed": [job_id for job_id in touched if job_id not in there]}
+        return {"added": added, "removed": [shown for job in touched if (shown := shown_name(job)) not in there]}
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -132,18 +132,21 @@ class Feed:
 
     async def _await_events(self) -> None:
         """Return when there are events, or when it is time to look."""
-        await self._stream.wait(self._position, LOOK_MS)
+        async with asyncio.timeout(LOOK_MS / 1000 + SILENT_S):  # then it is asked whether the server answers at all
+            await self._stream.wait(self._position, LOOK_MS)
 
     async def _make_tick(self) -> Tick:
         since = self._position
         has_frames = any("events" in subscriber.topics for subscriber in self._subscribers)
         events = await self._read_events(since, MOST_EVENTS_A_TICK, with_frames=has_frames)
+        if self._stream.tells and not await self._stream.can_resume(since):
+            return await self._lose_place()
         cursor = events[-1].cursor if events else since
         wanted = {topic for subscriber in self._subscribers for topic in subscriber.topics}
         changes: dict[str, str] = {}
         await self._say_watched(wanted)
         overview = await self._reader.overview()
-        moved = {event.job for event in events}
+        moved = {shown_name(event.job) for event in events}
         for topic in wanted - {"failed", "events"}:
             if topic.startswith("job:") and topic.removeprefix("job:") not in moved | self._running:
                 continue
@@ -157,9 +160,22 @@ class Feed:
         self._position = cursor
         return Tick(cursor, events, changes, since, has_frames)
 
+    async def _begin_anew(self) -> None:
+        """Go on from the newest event, with nothing told yet."""
+        self._position = await self._stream.last_cursor()
+        self._recent.clear()
+        self._told.clear()
+        self._failed_seen.clear()
+
+    async def _lose_place(self) -> Tick:
+        """The stream no longer goes on from where we stand: it lost its data, or was cut faster than we read."""
+        await self._begin_anew()
+        for subscriber in self._subscribers:
+            subscriber.fall_behind()
+        return Tick(self._position, [], {}, self._position)
+
     def _note_change(self, changes: dict[str, str], topic: str, data: Any) -> None:
-        # The cursor inside the figures moves with every event: it alone is no change.
-        told = json.dumps({**data, "cursor": None} if topic == "counts" else data)
+        told = _as_told(topic, data)
         if self._told.get(topic) != told:
             self._told[topic] = told
             changes[topic] = open_frame("change", topic, data)
@@ -214,13 +230,18 @@ class Feed:
         if kind == "job":
             self._running.discard(name)
             try:
-                job = await self._reader.job_json(name)
+                job = await self._reader.job_json(name_shown_as(name))
             except JobNotFound:
                 return None
             if job["state"] == "processing":
                 self._running.add(name)
             return job
         return []  # the events up to here are the past: a snapshot of them is empty
+
+
+def _as_told(topic: str, data: Any) -> str:
+    """What is compared. The cursor inside the figures moves with every event: it alone is no change."""
+    return json.dumps({**data, "cursor": None} if topic == "counts" else data)
 
 
 def _event(transition: Transition) -> Event:

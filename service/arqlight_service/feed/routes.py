@@ -150,6 +150,9 @@ async def _over_events(request: web.Request) -> web.StreamResponse:
     except BadSubscription as error:
         raise Problem(400, str(error)) from error
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    if request.method == "HEAD":
+        await response.prepare(request)
+        return response
 
     async def send(text: str) -> None:
         cursor = json.loads(text)["cursor"]

@@ -29,11 +29,13 @@ from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.counters import Totals
 from arqlight.version import __version__
+from arqlight_service.api.accept import accepts
 from arqlight_service.app_keys import CONNECTIONS, REACHABILITY
 from arqlight_service.auth.open_feeds import WATCH
 from arqlight_service.auth.roles import METRICS, Role, needs
 
 routes = web.RouteTableDef()
+OPEN_METRICS = "application/openmetrics-text"
 # Upper edges of the histograms, ms: every second edge of the counters' own buckets, 2^k - 1 (see counters.py).
 EDGES = tuple((2 * k - 1, 2**k - 1) for k in range(1, 23))
 
@@ -46,8 +48,10 @@ async def metrics(request: web.Request) -> web.Response:
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     registry.register(_Collected([*_of_connections(read), *_of_feed(request.app), _build_info()]))
-    encode, kind = choose_encoder(request.headers.get("Accept", ""))
-    return web.Response(body=await asyncio.to_thread(encode, registry), headers={"Content-Type": kind})
+    asks = OPEN_METRICS if accepts(request, "Accept", OPEN_METRICS, by_name=True) else ""
+    encode, kind = choose_encoder(asks)
+    headers = {"Content-Type": kind, "Vary": "Accept"}
+    return web.Response(body=await asyncio.to_thread(encode, registry), headers=headers)
 
 
 class _Collected:

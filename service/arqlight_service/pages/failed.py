@@ -8,8 +8,9 @@ from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
 from arqlight_service.api.filters import FILTERS, FailedQuery, filter_of
+from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
-from arqlight_service.api.requests import parse_id, parse_query
+from arqlight_service.api.requests import parse_query
 from arqlight_service.app_keys import OPERATIONS, connection_of
 from arqlight_service.auth.roles import Role, needs
 
@@ -47,7 +48,7 @@ async def failed_list(request: web.Request) -> dict[str, Any]:
 @needs(Role.OPERATOR, does="{action} job {id}")
 async def act(request: web.Request) -> web.Response:
     """Retry and Delete for browsers without JavaScript: do it, and show the page it came from."""
-    job_id, action = parse_id(request), request.match_info["action"]
+    job_id, action = path_name(request, "id"), request.match_info["action"]
     if action == "retry":
         await connection_of(request).journal.retry(job_id)
     elif action == "delete":

@@ -4,9 +4,10 @@ import datetime
 import json
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from arqlight_service.api.answers import suffix
+from arqlight_service.api.paths import segment
 
 LONGEST_LINE = 140
 _UNITS = ((86_400 * 365, "year"), (86_400 * 30, "month"), (86_400, "day"), (3_600, "hour"), (60, "minute"))
@@ -79,5 +80,5 @@ FILTERS: dict[str, Callable[..., str]] = {
     "count": count,
     "query": query,
     "suffix": suffix,
-    "path": lambda text: quote(text, safe=""),
+    "path": segment,
 }

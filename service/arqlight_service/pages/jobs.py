@@ -9,7 +9,8 @@ from aiohttp import web
 from arqlight.jobs.job import STATES
 from arqlight.jobs.queues import queue_name
 from arqlight_service.api.filters import FILTERS, JobsQuery, filter_of
-from arqlight_service.api.requests import parse_id, parse_query
+from arqlight_service.api.paths import path_name
+from arqlight_service.api.requests import parse_query
 from arqlight_service.app_keys import connection_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.feed.feed import WATCHED_S
@@ -45,6 +46,6 @@ async def job_page(request: web.Request) -> dict[str, Any]:
     """One job: arguments, attempts with their traces, timeline, log, progress."""
     connection = connection_of(request)
     await connection.stream.say_watched(WATCHED_S)
-    job = await connection.reader.job_json(parse_id(request))
+    job = await connection.reader.job_json(path_name(request, "id"))
     edit = {name: json.dumps(job[name], indent=2, ensure_ascii=False) for name in ("args", "kwargs")}
     return {"page": "job", "job": job, "edit": edit}

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from arqlight.jobs.display import as_json, iso, to_moment
+from arqlight.jobs.names import read_name, shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight.jobs.serialization import look_into
 
@@ -84,7 +85,8 @@ def read_arguments(payload: bytes | None) -> Arguments:
     try:
         data = look_into(payload)
         args, kwargs = as_json(list(data["a"])), as_json(dict(data["k"]))
-        return Arguments(str(data["f"]), args, kwargs, int(data["et"]))
+        task = str(data["f"]).encode("utf-8", "replace").decode()
+        return Arguments(task, args, kwargs, int(data["et"]))
     except Exception as error:  # the bytes are anyone's: whatever is wrong with them is said, not raised
         reason = str(error) if isinstance(error, ValueError) else f"not arq's layout: {type(error).__name__}"
         return Arguments(problem=f"the arguments cannot be shown: {reason}")
@@ -116,7 +118,7 @@ class Job:
     def to_json(self) -> dict[str, Any]:
         """The job of the API and the feed, in the consumers' words."""
         shown: dict[str, Any] = {
-            "id": self.id,
+            "id": shown_name(self.id),
             "connection": self.connection,
             "driver": self.driver,
             "queue": queue_name(self.queue),
@@ -182,7 +184,7 @@ def build_job(
 def read_record(raw: Mapping[bytes, bytes] | Sequence[bytes]) -> dict[str, str]:
     """A hash as the server gives it (a mapping, or names and values by turns), as text."""
     pairs = raw.items() if isinstance(raw, Mapping) else zip(raw[::2], raw[1::2], strict=True)
-    return {name.decode(): value.decode("utf-8", "replace") for name, value in pairs}
+    return {name.decode(): _told(name.decode(), value) for name, value in pairs}
 
 
 def read_line(line: bytes) -> dict[str, str]:
@@ -192,7 +194,7 @@ def read_line(line: bytes) -> dict[str, str]:
     told = b"processing" if finished_at == b"-" else b"succeeded"
     record = {"state": told, "queue": queue, "task": task, "attempts": attempts, "created_at": created_at,
               "started_at": token[:-3], "finished_at": finished_at, "worker": worker}  # fmt: skip
-    return {name: value.decode("utf-8", "replace") for name, value in record.items() if value != b"-"}
+    return {name: _told(name, value) for name, value in record.items() if value != b"-"}
 
 
 def read_history(entries: list[bytes]) -> tuple[list[Failure], list[int]]:
@@ -238,6 +240,11 @@ def timeline(job: Job, failures: list[Failure], retries: list[int]) -> list[dict
         {"at": iso(at), "what": what, "attempt": attempt, "worker": worker, "detail": detail}
         for at, what, attempt, worker, detail in steps
     ]
+
+
+def _told(field: str, value: bytes) -> str:
+    """A field of a record: a queue goes back to the server as it was, the rest is only shown."""
+    return read_name(value) if field == "queue" else value.decode("utf-8", "replace")
 
 
 def _number(text: str | None) -> int | None:

@@ -2,6 +2,8 @@
 
 from arq import constants
 
+from arqlight.jobs.names import name_shown_as, shown_name
+
 DEFAULT_QUEUE = constants.default_queue_name
 
 
@@ -13,11 +15,12 @@ def queue_name(key: str) -> str:
     if key == DEFAULT_QUEUE:
         return "default"
     name = key.removeprefix(QUEUE_PREFIX)
-    return name if name and ":" not in name else key
+    return shown_name(name if name and ":" not in name else key)
 
 
 def queue_key(name: str, known: frozenset[str] = frozenset()) -> str:
     """The sorted set behind a queue's name. A name with ":" or one of `known` is a key already (arq allows any)."""
+    name = name_shown_as(name)
     if name == "default":
         return DEFAULT_QUEUE
     if ":" in name or name in known:

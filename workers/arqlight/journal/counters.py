@@ -14,6 +14,7 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from arqlight.jobs.display import iso
+from arqlight.jobs.names import read_name
 from arqlight.journal.keys import KEYS
 
 Span = Literal["hour", "day", "week"]
@@ -135,7 +136,7 @@ async def read_totals(redis: Redis) -> Totals:
     totals = Totals()
     answer: dict[bytes, bytes] = await redis.hgetall(KEYS["totals"])  # type: ignore[misc]
     for name, number in answer.items():
-        counter, _, of = name.decode("utf-8", "replace").partition(" ")
+        counter, _, of = read_name(name).partition(" ")
         if counter == "failures":
             totals.failures[of] = int(number)
         else:
@@ -148,7 +149,7 @@ async def _read(redis: Redis, kind: str, numbers: Iterable[int]) -> list[dict[st
         for number in numbers:
             pipe.hgetall(f"{KEYS[kind]}{number}")
         answers: list[dict[bytes, bytes]] = await pipe.execute()
-    return [{name.decode("utf-8", "replace"): int(value) for name, value in answer.items()} for answer in answers]
+    return [{read_name(name): int(value) for name, value in answer.items()} for answer in answers]
 
 
 def _count(counts: Counts, one: dict[str, int], queue: str | None) -> None:

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from arqlight.errors import CursorInvalid
 from arqlight.jobs.display import iso
+from arqlight.jobs.names import read_name, shown_name
 from arqlight.journal.keys import KEYS
 
 BATCH = 500
@@ -71,4 +72,5 @@ async def newest_line(redis: Redis) -> str | None:
 def read_line(fields: dict[bytes, bytes], entry_id: bytes) -> dict[str, Any]:
     """A line of the one log, as the API shows it."""
     line: dict[str, Any] = {name.decode(): value.decode("utf-8", "replace") for name, value in fields.items()}
+    line["job"] = shown_name(read_name(fields.get(b"job", b"")))
     return {"id": entry_id.decode(), "at": iso(int(entry_id.split(b"-")[0])), **line}

@@ -7,6 +7,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from arqlight.errors import InvalidInput
+from arqlight.jobs.names import read_name
 from arqlight.jobs.overrides import Override, Overrides, check_override, read_override
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.audit import audit_entry
@@ -17,7 +18,7 @@ from arqlight.journal.scripting import Scripts
 async def read_overrides(redis: Redis) -> Overrides:
     """What is set on the server."""
     raw: dict[bytes, bytes] = await redis.hgetall(KEYS["overrides"])  # type: ignore[misc]
-    return Overrides({name.decode(): read_override(entry) for name, entry in raw.items()})
+    return Overrides({read_name(name): read_override(entry) for name, entry in raw.items()})
 
 
 async def set_override(

@@ -21,6 +21,7 @@ from arqlight.jobs.job import (
     timeline,
 )
 from arqlight.jobs.job_detail import JobDetail
+from arqlight.jobs.names import raw_name, read_name
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.pickle_reader import LARGEST_BYTES
@@ -62,11 +63,11 @@ class Reader:
             queues=sorted(
                 (
                     QueueFigures(
-                        key.decode(),
+                        read_name(key),
                         running,
                         waiting,
                         later,
-                        served.get(key.decode(), 0),
+                        served.get(read_name(key), 0),
                         paused == 1,
                         to_moment(oldest) if oldest else None,
                     )
@@ -77,10 +78,10 @@ class Reader:
             workers=len(workers),
             active=[
                 build_job(
-                    job_id.decode(),
+                    read_name(job_id),
                     read_record(record),
                     payload or None,
-                    queue=queue.decode(),
+                    queue=read_name(queue),
                     state=state.decode(),
                     progress=progress,
                     connection=self.name,
@@ -92,12 +93,12 @@ class Reader:
     async def known_queues(self) -> list[str]:
         """The keys of every queue that was seen."""
         members: set[bytes] = await self.redis.smembers(KEYS["queues"])  # type: ignore[misc]
-        return sorted(key.decode() for key in members)
+        return sorted(read_name(key) for key in members)
 
     async def known_tasks(self) -> dict[str, dict[str, Any]]:
         """Every task a worker announced: name -> `{"queue", "serializer"}`."""
         announced: dict[bytes, bytes] = await self.redis.hgetall(KEYS["tasks"])  # type: ignore[misc]
-        return {name.decode(): json.loads(about) for name, about in announced.items()}
+        return {name.decode("utf-8", "replace"): json.loads(about) for name, about in announced.items()}
 
     async def jobs(
         self,
@@ -168,7 +169,7 @@ class Reader:
         now, raw_record, waiting, kept, result, history, busy, place, score, progress, lines = answer
         record = read_record(raw_record)
         state: State | None = record.get("state")  # type: ignore[assignment]
-        queue = place.decode() if place else record.get("queue")
+        queue = read_name(place) if place else record.get("queue")
         due_ms: float | None = None
         if state in (None, "queued", "scheduled"):
             if score is not None:
@@ -266,13 +267,14 @@ class Reader:
             if not entries:
                 return
             offset += len(entries)
-            batch = [(job_id.decode(), score) for job_id, score in entries]
+            batch = [(read_name(job_id), score) for job_id, score in entries]
             if after:
-                # Equal scores stand in the order of their ids: leave out what was seen.
+                # Equal scores stand in the order of their ids, as bytes: leave out what was seen.
+                seen = raw_name(after[1])
                 batch = [
                     (job_id, score)
                     for job_id, score in batch
-                    if score != after[0] or (job_id > after[1] if soonest_first else job_id < after[1])
+                    if score != after[0] or (raw_name(job_id) > seen if soonest_first else raw_name(job_id) < seen)
                 ]
             if batch:
                 yield batch
@@ -284,6 +286,8 @@ class Reader:
         for (job_id, score), (record, raw, is_busy) in zip(batch, await self._read_records(state, batch), strict=True):
             if state == "scheduled" and record.get("state") == "processing":
                 continue  # a running job's score is the end of its lease, not a schedule
+            if state == "failed" and not record:
+                continue  # retried or deleted since the list was read
             actual: State = "processing" if state == "queued" and is_busy else state
             due = score if state in ("queued", "scheduled") else None
             job = build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due, connection=self.name)
@@ -323,6 +327,6 @@ def _read_result(raw: bytes | None) -> dict[str, Any] | None:
     try:
         data = look_into(raw)
         return {"s": bool(data["s"]), "r": data["r"], "t": int(data["t"]), "st": int(data["st"]),
-                "ft": int(data["ft"]), "q": str(data["q"])}  # fmt: skip
+                "ft": int(data["ft"]), "q": str(data["q"]).encode("utf-8", "replace").decode()}  # fmt: skip
     except Exception:  # bytes of another serializer: the job is shown without its result
         return None

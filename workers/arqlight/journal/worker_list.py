@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 
 from arqlight.jobs.display import iso
 from arqlight.jobs.job import read_line, read_record
+from arqlight.jobs.names import read_name, shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.keys import KEYS
 
@@ -53,7 +54,7 @@ async def _running(redis: Redis, ids: list[bytes]) -> list[dict[str, Any]]:
         return []
     lines: list[bytes | None] = await redis.hmget(KEYS["lines"], ids)  # type: ignore[misc]
     records = [
-        (job_id.decode("utf-8", "replace"), read_line(line)) for job_id, line in zip(ids, lines, strict=True) if line
+        (shown_name(read_name(job_id)), read_line(line)) for job_id, line in zip(ids, lines, strict=True) if line
     ]
     shown = [
         {"id": job_id, "task": record.get("task") or "?", "started_at": iso(int(record["started_at"]))}

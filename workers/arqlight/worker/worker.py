@@ -20,9 +20,10 @@ from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
+from arqlight.addresses import shown_redis
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis.log import RedisLog
-from arqlight.connections.redis_client import arq_settings
+from arqlight.connections.redis_client import connect_arq
 from arqlight.errors import ServerUnreachable
 from arqlight.jobs.display import iso
 from arqlight.jobs.masking import mask_also, secrets_of
@@ -69,6 +70,7 @@ class Worker(arq.Worker):
 
     :param settings: ours; as the environment has them by default. The parameters that are arq's own mean what arq says;
         without `redis_settings` or `redis_pool`, the server is ARQLIGHT_REDIS_URL's, where that is set.
+    :param redis_url: the address of the server, instead of `redis_settings`.
     :param queues: keys of the queues to take from, first ones first; arq's single `queue_name` by default.
     :param schedules: periodic jobs that are noted at the start, where they are not yet; people may change them then.
     :param limits: how many jobs of a queue (by key) may run at once, over all workers that serve it.
@@ -81,6 +83,7 @@ class Worker(arq.Worker):
         self,
         *args: Any,
         settings: Settings | None = None,
+        redis_url: str | None = None,
         queues: Sequence[str] | QueueOrder = (),
         limits: Mapping[str, int] | None = None,
         schedules: Sequence[PeriodicJob] = (),
@@ -90,8 +93,9 @@ class Worker(arq.Worker):
     ) -> None:
         settings = load_settings() if settings is None else settings
         if kwargs.get("redis_pool") is None and kwargs.get("redis_settings") is None and settings.redis_url is not None:
-            kwargs["redis_settings"] = arq_settings(settings.redis_url)
+            redis_url = redis_url or settings.redis_url
         super().__init__(*args, **kwargs)
+        self.redis_url = redis_url
         self.settings = settings
         self.queue_order = queues if isinstance(queues, QueueOrder) else QueueOrder(tuple(queues) or (self.queue_name,))
         self.queues = list(self.queue_order.keys)
@@ -441,17 +445,18 @@ class Worker(arq.Worker):
         await super().close()
 
     async def _connect(self) -> ArqRedis:
+        kept: dict[str, Any] = {
+            "job_deserializer": self.job_deserializer, "job_serializer": self.job_serializer,
+            "default_queue_name": self.queue_name, "expires_extra_ms": self.expires_extra_ms,
+        }  # fmt: skip
         try:
-            return await create_pool(
-                self.redis_settings,
-                job_deserializer=self.job_deserializer,
-                job_serializer=self.job_serializer,
-                default_queue_name=self.queue_name,
-                expires_extra_ms=self.expires_extra_ms,
-            )
+            if self.redis_url is not None:
+                return await connect_arq(self.redis_url, **kept)
+            return await create_pool(self.redis_settings, **kept)
         except (RedisError, OSError) as error:
             where = self.redis_settings
             place = f"{where.host}:{where.port}" if where else "the given pool"
+            place = shown_redis(self.redis_url) if self.redis_url is not None else place
             raise ServerUnreachable(f"no Redis or Valkey answers at {place}: {error}; is it running?") from error
 
     async def connect_beside(self) -> ArqRedis:

@@ -6,7 +6,6 @@ from typing import Any
 from arq.worker import get_kwargs
 
 from arqlight.connections.named import open_databases
-from arqlight.connections.redis_client import arq_settings
 from arqlight.errors import SettingsError
 from arqlight.imports import told
 from arqlight.jobs.serialization import read_json, write_json
@@ -28,7 +27,8 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
     check_application(own)
     if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
-        kwargs["redis_settings"] = arq_settings(settings.resolved_redis_url())  # type: ignore[assignment]
+        kwargs = {name: value for name, value in kwargs.items() if name != "redis_settings"}
+        overrides = {"redis_url": settings.resolved_redis_url(), **overrides}
     if settings.serializer == "json":
         kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
     databases = open_databases(settings)

@@ -112,6 +112,8 @@ async def download(request: web.Request) -> web.StreamResponse:
         }
     )
     await response.prepare(request)
+    if request.method == "HEAD":
+        return response
     await response.write(first)
     async for part in parts:
         await response.write(part)

@@ -25,7 +25,7 @@ class DatabaseConnection(WithoutParts):
         self.address = shown(self.pool.url)
         self.reader = DatabaseReader(self.pool, name, settings.keep_failed, settings.keep_job_log)
         self.journal = DatabaseJournal(self.pool, settings.queue_names(), serializer_named(settings.serializer))
-        self.stream = DatabaseStream(self.pool)
+        self.stream = DatabaseStream(self.pool, settings.keep_events)
 
     def task_context(self) -> dict[str, Any]:
         """Nothing: arq knows no database."""

@@ -13,7 +13,7 @@ from pgqueuer.domain.errors import DuplicateJobError
 from pgqueuer.queries import Queries
 
 from arqlight.connections.database.pool import Pool, pgqueuer_queries, query
-from arqlight.connections.database.rows import to_moment
+from arqlight.connections.database.rows import is_storable, to_moment
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable, WorkerLost
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import LOST_MESSAGE, NewJob
@@ -102,7 +102,7 @@ class DatabaseJournal:
             self._noted |= names
 
     async def _number(self, job_id: str) -> int:
-        row = await self._pool.row("job", job_id)
+        row = await self._pool.row("job", job_id) if is_storable(job_id) else None
         if row is None:
             raise JobNotFound(job_id, "in the failed list")
         return int(row["number"])

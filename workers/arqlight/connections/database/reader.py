@@ -13,6 +13,7 @@ from arqlight.connections.database.rows import (
     FAILED,
     ended_job_of,
     failure_of,
+    is_storable,
     job_of,
     to_moment,
     to_ms,
@@ -65,7 +66,7 @@ class DatabaseReader:
             for queue in names:
                 workers[queue] = workers.get(queue, 0) + 1
         return Overview(
-            cursor=f"{cursor}-0",
+            cursor=cursor,
             failed=sum(row["failed"] for row in self._counted),
             queues=[
                 _figures(name, counts.get(name), workers.get(name, 0), name in paused)
@@ -122,9 +123,10 @@ class DatabaseReader:
 
     async def failed_by_id(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """Those of `ids` that are in the failed list now, newest first, as `failed` shows them."""
-        if not ids:
+        wanted = [job_id for job_id in ids if is_storable(job_id)]
+        if not wanted:
             return []
-        rows = await self._pool.rows("failed", END, 0, len(ids), None, None, None, None, list(ids))
+        rows = await self._pool.rows("failed", END, 0, len(wanted), None, None, None, None, wanted)
         return [
             job_of(row, self._name).to_json() | {"trace": (row["traceback"] or {}).get("traceback", "")} for row in rows
         ]
@@ -159,6 +161,8 @@ class DatabaseReader:
     async def job(self, job_id: str) -> JobDetail:
         """One job with all that is kept of it. Raises JobNotFound."""
         result = None
+        if not is_storable(job_id):
+            raise JobNotFound(job_id)
         row = await self._pool.row("job", job_id)
         if row is None:
             row = await self._pool.row("ended_job", job_id)
@@ -181,6 +185,8 @@ class DatabaseReader:
 
     async def payload(self, job_id: str) -> bytes | None:
         """A job's bytes, wherever they stand."""
+        if not is_storable(job_id):
+            return None
         row = await self._pool.row("job", job_id) or await self._pool.row("ended_job", job_id)
         return row["payload"] if row else None
 

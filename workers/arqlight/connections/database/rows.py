@@ -108,3 +108,8 @@ def to_ms(moment: datetime) -> int:
 def to_moment(ms: float | None) -> datetime | None:
     """The same, backwards."""
     return None if ms is None else datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def is_storable(name: str) -> bool:
+    """Whether a name can be one of a PostgreSQL: it keeps every text but one with a NUL, and no other bytes."""
+    return not any(character == "\0" or "\ud800" <= character <= "\udfff" for character in name)

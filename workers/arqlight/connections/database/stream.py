@@ -10,6 +10,7 @@ from arqlight.connections.database.pool import REFUSED, Pool, names
 from arqlight.connections.database.rows import FAILED, STATES, to_ms
 from arqlight.jobs.cursors import place
 from arqlight.jobs.display import iso
+from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
 
 # An id of the log that is missing may belong to a transaction that is still under way, or to none. It is waited for as
@@ -22,23 +23,20 @@ class DatabaseStream:
 
     tells = True
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, keep_events: int) -> None:
         self._pool = pool
+        self._keep_events = keep_events
         self._listener: Any = None
         self._notified = asyncio.Event()
         self._gap: tuple[int, int, float] | None = None  # behind which id, transactions under way then, since when
 
     async def last_cursor(self) -> str:
         """The place of the newest entry."""
-        return f"{await self._pool.value('last_cursor')}-0"
+        return str(await self._pool.value("last_cursor"))
 
     async def can_resume(self, cursor: str) -> bool:
         """Whether the log still has everything behind `cursor`."""
-        wanted = place(cursor)[0]
-        if wanted > int(await self._pool.value("last_cursor")):
-            return False  # of another database, or of a log that is gone
-        oldest = int(await self._pool.value("oldest_cursor"))
-        return wanted >= oldest - 1
+        return bool(await self._pool.value("can_resume", *place(cursor), self._keep_events))
 
     async def after(self, cursor: str, count: int, *, told: bool = True) -> list[Transition]:
         """The transitions behind `cursor`, oldest first."""
@@ -97,10 +95,10 @@ class DatabaseStream:
 def _transition(row: Any, is_told: bool) -> Transition:
     told: dict[str, Any] | None = None
     state, failure = STATES.get(row["status"], row["status"]), row["traceback"] or {}
-    cursor = f"{row['place']}-0"
+    cursor = f"{row['place']}-{row['moment']}"
     if is_told:
         told = {
-            "job": row["id"],
+            "job": shown_name(row["id"]),
             "state": state,
             "queue": queue_name(row["queue"]),
             "task": row["task"],
@@ -110,5 +108,5 @@ def _transition(row: Any, is_told: bool) -> Transition:
         if FAILED in failure:
             told |= {"error": failure[FAILED], "message": failure.get("exception_message", "")}
     # A retry by hand is written as a job that is enqueued: whether it was in the failed list, the list itself says.
-    touches_failed = state in ("failed", "deleted", "queued")
+    touches_failed = state in ("failed", "deleted", "queued", "scheduled")
     return Transition(cursor, row["id"], touches_failed, told)

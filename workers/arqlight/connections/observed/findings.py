@@ -7,6 +7,7 @@ from arq.constants import abort_jobs_ss, default_queue_name, health_check_key_su
 from redis.asyncio import Redis
 
 from arqlight.connections.observed.results import Result, read_result
+from arqlight.jobs.names import read_name
 from arqlight.journal.keys import KEYS
 
 OWN_PREFIX = b"arqlight:"
@@ -47,7 +48,7 @@ class Findings:
         looked_at = 0
         async for key in self._redis.scan_iter(count=1_000, _type="zset"):
             looked_at += 1
-            name = key.decode("utf-8", "replace")
+            name = read_name(key)
             if looked_at > MOST_KEYS_A_LOOK:
                 break
             if name != abort_jobs_ss and not key.startswith(OWN_PREFIX) and name not in self.queues:
@@ -64,7 +65,7 @@ class Findings:
                 self.queues.add(name)
         self.health = {}
         async for key in self._redis.scan_iter(match=f"*{health_check_key_suffix}", count=1_000):
-            queue = key.decode("utf-8", "replace").removesuffix(health_check_key_suffix)
+            queue = read_name(key).removesuffix(health_check_key_suffix)
             said = await self._redis.get(key)
             if said:
                 self.queues.add(queue)
@@ -74,7 +75,7 @@ class Findings:
         prefix = KEYS["result"]
         there: set[str] = set()
         async for key in self._redis.scan_iter(match=f"{prefix}*", count=1_000):
-            there.add(key.decode("utf-8", "replace").removeprefix(prefix))
+            there.add(read_name(key).removeprefix(prefix))
             if len(there) >= MOST_RESULTS:
                 break
         self.results = {job_id: result for job_id, result in self.results.items() if job_id in there}

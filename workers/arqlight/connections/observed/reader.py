@@ -15,6 +15,7 @@ from arqlight.jobs.cursors import START
 from arqlight.jobs.filters import ALL, JobFilter
 from arqlight.jobs.job import STATES, Job, State, build_job, timeline
 from arqlight.jobs.job_detail import JobDetail
+from arqlight.jobs.names import read_name
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.queues import queue_name
@@ -189,12 +190,12 @@ class ObservedReader:
             for job_id in ids:
                 pipe.exists(KEYS["in_progress"].encode() + job_id)
             busy = await pipe.execute()
-        running = [job_id.decode("utf-8", "replace") for job_id, is_busy in zip(ids, busy, strict=True) if is_busy]
+        running = [read_name(job_id) for job_id, is_busy in zip(ids, busy, strict=True) if is_busy]
         waits = [score for (_, score), is_busy in zip(oldest, busy, strict=True) if not is_busy]
-        waiting = [(job_id.decode("utf-8", "replace"), score) for job_id, score in newest]
+        waiting = [(read_name(job_id), score) for job_id, score in newest]
         return _Queue(
             key, running, [each for each in waiting if each[0] not in running],
-            [(job_id.decode("utf-8", "replace"), score) for job_id, score in later], due, total - due,
+            [(read_name(job_id), score) for job_id, score in later], due, total - due,
             int(waits[0]) if waits else None,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import logging
 from redis.asyncio import Redis
 
 from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.jobs.names import read_name
 from arqlight.jobs.queues import DEFAULT_QUEUE, is_queue_key
 from arqlight.journal.journal import Journal
 from arqlight.journal.pubsub import allow_notifications, growing_sets, hear
@@ -38,7 +39,7 @@ class QueueFinder:
                     self._known.discard(key)
 
     def _grown(self, data: bytes) -> None:
-        key = data.decode("utf-8", "replace")
+        key = read_name(data)
         if key not in self._known and is_queue_key(key) and not self._fresh.full():
             self._known.add(key)
             self._fresh.put_nowait(key)

@@ -21,6 +21,8 @@ from arqlight.settings import Settings, split_names
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
+# What Python takes for public, and is not: NAT64 of a network's own (RFC 8215), and the old site-local addresses.
+_LOCAL = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("fec0::/10"))
 _UNSPOKEN = ("IPv4-compatible", ipaddress.ip_network("::/96"))
 
 
@@ -42,7 +44,7 @@ def refusal(text: str, allowed: Sequence[Network]) -> str | None:
         if any(each in network for network in allowed):
             return None
     for each in (address, *_inside(address)):
-        if not each.is_global or each.is_multicast:
+        if not each.is_global or each.is_multicast or any(each in network for network in _LOCAL):
             return f"{text} is not a public address"
     return None
 
@@ -88,5 +90,5 @@ async def check_host(host: str, port: int, settings: Settings) -> None:
     for *_, address in found:
         if reason := refusal(str(address[0]), allowed):
             raise ForbiddenAddress(
-                f"{host!r} is {reason}" if str(address[0]) == host else f"{host!r} resolves to {reason}"
+                reason if str(address[0]) == host else f"{host!r} resolves to {address[0]}, and {reason}"
             )

@@ -1,1 +1,0 @@
-SELECT coalesce(min(id), 0) FROM arqlight_jobs.pgqueuer_log
