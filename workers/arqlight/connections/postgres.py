@@ -1,6 +1,5 @@
 """PostgreSQL by its address: as drivers take it, as people are shown it, and its schema brought up to date."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +19,6 @@ MIGRATION_LOCK = 4_207_849_484
 
 CONNECT_TIMEOUT_S = 5
 START_TIMEOUT_S = 2  # what a start waits for a database, which may as well come later
-# Alembic tells of each step; the job that happens to be the first has no use for that in its log.
-logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 def database_url(address: str) -> URL:

@@ -14,6 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError, RedisError
 
 from arqlight.addresses import is_sentinel, parse_sentinel
+from arqlight.connections.cancellable import make_cancellable
 
 logger = logging.getLogger("arqlight.connections")
 CONNECT_TIMEOUT_S = 3.0
@@ -60,7 +61,7 @@ async def connect_arq(url: str, **options: Any) -> ArqRedis:
 def _open(kind: type[Client], url: str, **ours: Any) -> Client:
     ours = {"socket_connect_timeout": CONNECT_TIMEOUT_S, **ours}
     if not is_sentinel(url):
-        client: Client = kind.from_pool(ConnectionPool.from_url(url, **ours))  # type: ignore[assignment]
+        client: Client = kind.from_pool(make_cancellable(ConnectionPool.from_url(url, **ours)))  # type: ignore[assignment]
         return client
     at = parse_sentinel("redis", url)
     asked = {"socket_connect_timeout": CONNECT_TIMEOUT_S, "socket_timeout": ANSWER_TIMEOUT_S}
@@ -69,4 +70,5 @@ def _open(kind: type[Client], url: str, **ours: Any) -> Client:
     said |= {**parse_url(f"redis://master?{urlsplit(url).query}")}
     del said["host"]
     master: Client = sentinel.master_for(at.master, redis_class=kind, ssl=at.tls, **{**ours, "db": at.database, **said})
+    make_cancellable(master.connection_pool)
     return master

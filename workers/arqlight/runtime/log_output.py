@@ -62,3 +62,5 @@ def log_to_stderr(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Json(secrets) if settings.log_format == "json" else _Lines(secrets))
     logging.basicConfig(level=settings.log_level, handlers=[handler])
+    # Alembic tells of each step, and of its parts as it is imported; nobody who starts a worker has a use for that.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
