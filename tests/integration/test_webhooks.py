@@ -143,7 +143,7 @@ async def test_an_endpoint_that_keeps_failing_is_switched_off_and_an_event_says_
     found = await endpoints.find(ctx["database"], endpoint)
     assert (found.enabled, found.disabled_reason) == (False, "3 deliveries failed in a row")
     kept = await endpoints.list_deliveries(ctx["database"], endpoint)
-    assert [(each["status"], each["answer"]) for each in kept] == [(500, "ohno")] * 3
+    assert [(each["status"], each["answer"]) for each in kept] == [(500, "oh\\x00no")] * 3
     [job] = await pool.queued_jobs(queue_name="arq:queue:webhooks")
     assert (job.function, job.kwargs["event"], job.kwargs["payload"]["endpoint"]) == (
         "send_event",
