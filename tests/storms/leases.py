@@ -1,6 +1,8 @@
 """The arq application of the leases' storms."""
 
 import asyncio
+import os
+import signal
 import time
 from typing import Any, ClassVar
 
@@ -13,8 +15,12 @@ async def block(ctx: dict[str, Any], seconds: float) -> None:
     time.sleep(seconds)  # noqa: ASYNC251 - this is the fault under test
 
 
+async def die(ctx: dict[str, Any]) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 class WorkerSettings:
     """Few slots, so that a worker holds what it runs."""
 
-    functions: ClassVar[list[Any]] = [wait, block]
+    functions: ClassVar[list[Any]] = [wait, block, die]
     max_jobs = 5
