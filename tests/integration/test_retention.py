@@ -7,6 +7,7 @@ from arq import Retry, func
 from arq.connections import ArqRedis
 
 from arqlight.journal.audit import note
+from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from tests.conftest import StartWorker
@@ -49,10 +50,12 @@ async def test_what_is_kept_of_jobs_is_held_to_what_is_set(
             "histories": len(await pool.keys("arqlight:history:*")),
             "attempts": max([await pool.llen(key) for key in await pool.keys("arqlight:history:*")] or [0]),  # type: ignore[misc]
             "job logs": max([await pool.llen(key) for key in await pool.keys("arqlight:log:*")] or [0]),  # type: ignore[misc]
+            "logs of jobs": len(await pool.keys("arqlight:log:*")),
             "lines": await pool.hlen("arqlight:lines"),  # type: ignore[misc]
             "results": len(await pool.keys("arq:result:*")),
         }
-        most = {"succeeded": 4, "failed": 3, "payloads": 3, "histories": 3, "attempts": 2, "job logs": 5, "lines": 4,
+        most = {"succeeded": 4, "failed": 3, "payloads": 3, "histories": 3, "attempts": 2, "job logs": 5,
+                "logs of jobs": 7, "lines": 4,
                 "results": 0}  # fmt: skip
         return all(sizes[name] <= most[name] for name in most)
 
@@ -89,3 +92,12 @@ async def test_whatever_has_no_bound_of_its_own_ends_by_itself(
         assert keys, prefix
         for key in keys:
             assert await pool.ttl(key) > 0, key
+
+
+async def test_progress_of_jobs_that_are_over_does_not_pile_up(pool: ArqRedis, journal: Journal) -> None:
+    await journal.enqueue([NewJob("t", "arq:queue", id="runs")])
+    await journal.claim("w", ["arq:queue"], 1, 60_000, False)
+    await pool.set("arqlight:watched", "1")
+    await pool.hset("arqlight:progress", mapping={f"over-{number}": "{}" for number in range(2_100)})  # type: ignore[misc]
+    await journal.scripts.run("report", "runs", "{}")
+    assert await pool.hkeys("arqlight:progress") == [b"runs"]  # type: ignore[misc]
