@@ -60,6 +60,9 @@ class Scenario:
         try:
             async with asyncio.timeout(BOUND_S):
                 while not await self._is_quiet():
+                    if running.done():
+                        running.result()
+                        raise RuntimeError("the second worker ended by itself")
                     await asyncio.sleep(0.05)
         finally:
             await self._stop(second, running)
