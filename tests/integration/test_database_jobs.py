@@ -12,7 +12,8 @@ from arq import func
 from arq.connections import ArqRedis
 
 from arqlight.connections.database import DatabaseConnection
-from arqlight.connections.database.endings import EndingQueries
+from arqlight.connections.database.claims import Claims
+from arqlight.connections.database.endings import Endings
 from arqlight.errors import JobExists, Unusable
 from arqlight.jobs.queues import DEFAULT_QUEUE
 from arqlight.journal.journal import NewJob
@@ -66,7 +67,7 @@ async def test_kill_9_returns_the_jobs_and_one_that_kills_its_workers_ends_as_wo
     assert first.returncode == -signal.SIGKILL
     [dead] = await sql(postgres, "UPDATE arqlight_jobs.workers SET lease_until = now() - interval '1 s' RETURNING id")
     assert [worker["id"] for worker in await billing.reader.dead_workers()] == [dead["id"]]
-    assert await billing.journal.rescue() == 1
+    assert await billing.journal.rescue(asks_for_ms=0) == 1
     job = await billing.reader.job_json(fatal)
     assert (job["state"], job["attempts"]) == ("queued", 1)
     assert [failure["error"] for failure in job["failures"]] == ["WorkerLost"]
@@ -84,22 +85,20 @@ async def test_a_job_that_was_given_away_is_not_ended_by_who_had_it_before(
     async def hold(ctx: dict[str, Any]) -> None:
         await gate.wait()
 
-    worker = await start_worker([func(hold, name="hold")], databases=[billing])
+    await start_worker([func(hold, name="hold")], databases=[billing])
     [job_id] = await billing.journal.enqueue([NewJob("hold", DEFAULT_QUEUE)])
     await shown(billing, job_id, "processing")
     await billing.journal.pause(DEFAULT_QUEUE, True)
-    [runner] = worker._runners
-    await eventually(lambda: runner._manager and runner._manager.paused)
     await sql(postgres, "UPDATE arqlight_jobs.workers SET lease_until = now() - interval '1 s'")
-    assert await billing.journal.rescue() == 1
-    finishes = EndingQueries.log_jobs
+    assert await billing.journal.rescue(asks_for_ms=0) == 1
+    commit = Endings.commit
     written: list[int] = []
 
-    async def watched(queries: EndingQueries, job_status: Any) -> None:
-        await finishes(queries, job_status)
-        written.append(len(job_status))
+    async def watched(endings: Endings, worker: str, group: Any) -> None:
+        await commit(endings, worker, group)
+        written.append(len(group))
 
-    monkeypatch.setattr(EndingQueries, "log_jobs", watched)
+    monkeypatch.setattr(Endings, "commit", watched)
     gate.set()
     await eventually(lambda: written)
     job = await billing.reader.job_json(job_id)
@@ -146,17 +145,17 @@ async def test_a_job_whose_claim_comes_while_the_worker_stops_goes_back_uncounte
     worker = await start_worker([sleep], databases=[billing])
     await eventually(billing.reader.workers)
     [runner] = worker._runners
-    dequeue = EndingQueries.dequeue
+    take = Claims.take
     asked = asyncio.Event()
 
-    async def late(queries: EndingQueries, **what: Any) -> Any:
-        jobs = await dequeue(queries, **what)
-        if jobs:
+    async def late(claims: Claims, *what: Any) -> Any:
+        taken = await take(claims, *what)
+        if taken:
             asked.set()
-            await eventually(runner._stopping.is_set)
-        return jobs
+            await eventually(lambda: runner.view.is_stopping)
+        return taken
 
-    monkeypatch.setattr(EndingQueries, "dequeue", late)
+    monkeypatch.setattr(Claims, "take", late)
     [job_id] = await billing.journal.enqueue([NewJob("sleep", DEFAULT_QUEUE)])
     await asked.wait()
     async with asyncio.timeout(10):

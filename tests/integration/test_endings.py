@@ -125,6 +125,20 @@ async def test_hooks_slower_than_the_timeout_change_nothing(
     assert (runs, (await _ends(reader, "quick", "succeeded"))["attempts"]) == (1, 1)
 
 
+async def test_a_task_behind_a_slow_start_hook_has_its_whole_timeout_and_no_more(
+    pool: ArqRedis, start_worker: StartWorker, reader: Reader
+) -> None:
+    async def slow(ctx: dict[str, Any]) -> None:
+        await asyncio.sleep(60)
+
+    async def slow_hook(ctx: dict[str, Any]) -> None:
+        await asyncio.sleep(0.2)
+
+    await start_worker([func(slow, name="slow", timeout=0.1, max_tries=1)], on_job_start=slow_hook)
+    await pool.enqueue_job("slow", _job_id="slow")
+    assert (await _ends(reader, "slow"))["error"] == "TimeoutError"
+
+
 def _raises(error: Callable[[], BaseException]) -> Callable[[dict[str, Any]], Any]:
     async def hook(ctx: dict[str, Any]) -> None:
         raise error()

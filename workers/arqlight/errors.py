@@ -114,6 +114,14 @@ class Unusable(ArqlightError):
     """A connection cannot be used now: one sentence that says which and why, without a password."""
 
 
+class CutOff(Unusable):
+    """The connection was closed in the middle of a call: whether it was carried out is not known."""
+
+
+class Refused(Unusable):
+    """The server does not take what it was sent, however often it is sent."""
+
+
 class NotSupported(NotFound):
     """A connection was asked for a part that its driver does not have.
 

@@ -27,4 +27,8 @@ def shown_name(name: str) -> str:
 
 def name_shown_as(shown: str) -> str:
     """The name that is shown as `shown`; what no name is shown as stays what it is."""
-    return read_name(_ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), raw_name(shown)))
+    try:
+        raw = raw_name(shown)
+    except UnicodeEncodeError:  # half a surrogate pair: no name of any bytes is read so
+        return shown
+    return read_name(_ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), raw))

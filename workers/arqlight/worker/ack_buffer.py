@@ -2,17 +2,31 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from redis.exceptions import ConnectionError, ResponseError
 
 from arqlight.connections.connection_errors import SERVER_AWAY
-from arqlight.journal.journal import Claim, Ending, Journal
+from arqlight.errors import CutOff, Refused, Unusable
+from arqlight.journal.journal import Claim, Ending
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500
 MOST_HANG_UPS = 3
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+
+
+class TakesEndings(Protocol):
+    """Where endings are written: the journal of a server, or a database."""
+
+    async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
+        """Write down a group. Raises one of SERVER_AWAY or Unusable where it may be sent again, else a refusal."""
+        ...
+
+    async def answers(self) -> bool:
+        """Whether the server answers at all now."""
+        ...
 
 
 class AckBuffer:
@@ -27,7 +41,7 @@ class AckBuffer:
 
     def __init__(
         self,
-        journal: Journal,
+        journal: TakesEndings,
         worker: str,
         instead: Callable[[Ending, Exception], Ending],
         caught_up: Callable[[], None],
@@ -108,8 +122,13 @@ class AckBuffer:
         while True:
             try:
                 return await self._journal.commit(self._worker, endings)
-            except SERVER_AWAY as error:
-                was_cut_off = type(error) is ConnectionError  # not one of its kinds: those are refusals for now
+            except Refused:
+                raise
+            except (*SERVER_AWAY, Unusable) as error:
+                was_cut_off = type(error) in (
+                    ConnectionError,
+                    CutOff,
+                )  # not one of its kinds: those are refusals for now
                 hung_up = hung_up + 1 if was_cut_off and await self._journal.answers() else 0
                 if hung_up == MOST_HANG_UPS:
                     raise ResponseError(f"it closes the connection each time: {error}") from error

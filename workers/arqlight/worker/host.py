@@ -12,6 +12,8 @@ from arqlight.jobs.overrides import Overrides
 from arqlight.journal.journal import Ending
 from arqlight.runtime.progress import Progress
 from arqlight.settings import Settings
+from arqlight.worker.heartbeat import HeartbeatHost
+from arqlight.worker.queue_order import QueueOrder
 
 
 class AttemptHost(Protocol):
@@ -42,19 +44,26 @@ class AttemptHost(Protocol):
     def pool(self) -> ArqRedis: ...
 
 
-class RunnerHost(AttemptHost, Protocol):
+class RunnerHost(AttemptHost, HeartbeatHost, Protocol):
     """The worker beside which jobs of a database run."""
 
     progress: Progress
     settings: Settings
     queues: list[str]
+    queue_order: QueueOrder
     limits: dict[str, int]
+    keeps_to_own: bool
     max_jobs: int
     burst: bool
+    max_burst_jobs: int
     after_job_end: Any
 
     def count(self, ending: Ending) -> None:
         """Count a job that is over, once."""
+        ...
+
+    def jobs_begun(self, *, and_asked_for: bool) -> int:
+        """How many jobs this worker began, on all its connections; with those that claims on their way may bring."""
         ...
 
     def tasks_to_announce(self) -> dict[str, dict[str, Any]]:

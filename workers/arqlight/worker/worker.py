@@ -118,6 +118,7 @@ class Worker(arq.Worker):
         self._may_have_more = True
         self._abort_requested = True
         self._lost_an_answer = False
+        self._asking = 0  # for how many jobs a claim is on its way
         self._looked: Callable[[], None] | None = None
         self._errands: set[asyncio.Task[None]] = set()
         self._lines: list[DedicatedConnection] = []
@@ -219,10 +220,13 @@ class Worker(arq.Worker):
         # Half of the slots at a time: the server works on one half while the tasks of the other run.
         asked = min(slots, self.queue_read_limit, (self.max_jobs + 1) // 2)
         queues, shares = self.queue_order.turns(asked)
-        self._lost_an_answer = True
-        claims, self._may_have_more = await self.journal.claim(
-            self.id, queues, asked, self.hold_ms, self.allow_abort_jobs, shares, self.keeps_to_own
-        )
+        self._lost_an_answer, self._asking = True, asked
+        try:
+            claims, self._may_have_more = await self.journal.claim(
+                self.id, queues, asked, self.hold_ms, self.allow_abort_jobs, shares, self.keeps_to_own
+            )
+        finally:
+            self._asking = 0
         self._lost_an_answer = False
         attempts = [Attempt(self, claim) for claim in claims]
         for attempt in attempts:
@@ -276,8 +280,13 @@ class Worker(arq.Worker):
             return 0
         slots = self.max_jobs - len(self.tasks)
         if self.burst and self.max_burst_jobs >= 0:
-            slots = min(slots, self.max_burst_jobs - self._jobs_started())
+            slots = min(slots, self.max_burst_jobs - self.jobs_begun(and_asked_for=True))
         return slots
+
+    def jobs_begun(self, *, and_asked_for: bool) -> int:
+        """How many jobs this worker began, on all its connections; with those that claims on their way may bring."""
+        begun = self._jobs_started() + sum(len(runner.attempts.running) for runner in self._runners)
+        return begun + self._asking + sum(runner.round.asking for runner in self._runners) if and_asked_for else begun
 
     def _set_timers(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
@@ -375,7 +384,7 @@ class Worker(arq.Worker):
 
     async def _is_drained(self) -> bool:
         """Whether a burst is over: as in arq, when the queues are empty or the limit of jobs is reached."""
-        limit_reached = 0 <= self.max_burst_jobs <= self._jobs_started()
+        limit_reached = 0 <= self.max_burst_jobs <= self.jobs_begun(and_asked_for=False)
         if not limit_reached:
             if self._may_have_more:
                 return False
@@ -492,7 +501,9 @@ class Worker(arq.Worker):
 
     def longest_timeout_s(self) -> float | None:
         """The longest timeout of all that runs now; None where something may run for ever."""
-        timeouts = [attempt.timeout_s for attempt in list(self.attempts.values()) if attempt.function is not None]
+        running = [self.attempts, *(runner.attempts.running for runner in self._runners)]
+        attempts = [attempt for each in running for attempt in list(each.values())]
+        timeouts = [attempt.timeout_s for attempt in attempts if attempt.function is not None]
         bounded = [timeout_s for timeout_s in timeouts if timeout_s is not None]
         return max(bounded, default=0.0) if len(bounded) == len(timeouts) else None
 

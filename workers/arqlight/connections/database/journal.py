@@ -1,8 +1,10 @@
 """The transitions of jobs in PostgreSQL; those of a run are made by PgQueuer (`worker/database_runner.py`)."""
 
+import os
 import pickle
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +18,11 @@ from arqlight.connections.database.pool import Pool, pgqueuer_queries, query
 from arqlight.connections.database.rows import is_storable, to_moment
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable, WorkerLost
 from arqlight.jobs.queues import queue_name
+from arqlight.jobs.storable_text import check_text
 from arqlight.journal.journal import LOST_MESSAGE, NewJob
+from arqlight.journal.scripting import LEASE_MS
+
+LONGEST_NAME = 500  # of an id, a queue or a task: an index of PostgreSQL has an end
 
 
 class DatabaseJournal:
@@ -29,6 +35,7 @@ class DatabaseJournal:
         # PgQueuer takes the highest priority first: the queues in the order in which workers take from them.
         self._priorities = {name: len(names) - place for place, name in enumerate(names)}
         self._noted: set[str] = set()
+        self._rescuer = os.urandom(8).hex()
 
     async def enqueue(self, jobs: Sequence[NewJob], within: Any = None) -> list[str]:
         """Enqueue all of `jobs` or none; the ids, in order.
@@ -36,8 +43,15 @@ class DatabaseJournal:
         :param within: a connection of the caller's (asyncpg's, psycopg's AsyncConnection, SQLAlchemy's AsyncConnection
             over either) with a transaction under way: the jobs come with its commit, or not at all.
 
-        Raises JobExists, arq's SerializationError, Unusable; with `within`, what that connection raises.
+        Raises InvalidInput for a text that PostgreSQL cannot hold, JobExists, arq's SerializationError, Unusable; with
+        `within`, what that connection raises.
         """
+        for job in jobs:
+            for field, text in (("id", job.id), ("queue", queue_name(job.queue)), ("task", job.task)):
+                if text is not None:
+                    check_text(field, text, LONGEST_NAME, shortest=1)
+        # An id of its own for each, as on Redis: the number of a row may be the id that somebody chose for another job.
+        jobs = [job if job.id else replace(job, id=os.urandom(16).hex()) for job in jobs]
         if within is not None:
             return await self._enqueue(await _driver_of(within), jobs)
         await self._note_queues({queue_name(job.queue) for job in jobs})
@@ -65,14 +79,11 @@ class DatabaseJournal:
     async def cancel(self, job_id: str, queue: str, task: str, created_ms: int | None = None) -> bool:
         """Call off a waiting job, or ask the worker of a running one to stop. Raises JobNotCancellable."""
         row = await self._pool.row("job", job_id)
-        if row is not None and await self._pool.value("cancel", row["number"]) is not None:
-            return True
-        row = await self._pool.row("job", job_id)
-        if row is None or row["status"] != "picked":
-            raise JobNotCancellable(f"job {job_id!r} neither waits nor runs; there is nothing to cancel")
-        async with self._pool.acquire() as connection:
-            await pgqueuer_queries(AsyncpgDriver(connection)).notify_job_cancellation([row["number"]])
-        return False
+        # It may be claimed between the first two, and put back before the third: then the fourth finds it.
+        for verb in ("cancel", "recall", "cancel", "recall"):
+            if row is not None and await self._pool.value(verb, row["number"]) is not None:
+                return verb == "cancel"
+        raise JobNotCancellable(f"job {job_id!r} neither waits nor runs; there is nothing to cancel")
 
     async def pause(self, queue: str, paused: bool) -> bool:
         """Let no worker claim from a queue, or let them again; whether that changed anything."""
@@ -82,9 +93,15 @@ class DatabaseJournal:
         """Remove up to `most` jobs that wait in a queue; how many went."""
         return len(await self._pool.rows("empty", queue_name(queue), most))
 
-    async def rescue(self) -> int:
-        """Return the jobs of dead workers to their queues; how many came back."""
-        return len(await self._pool.rows("rescue", WorkerLost.__name__, LOST_MESSAGE, WorkerLost.__name__))
+    async def rescue(self, asks_for_ms: int | None = None) -> int:
+        """Return the jobs of dead workers to their queues; how many came back.
+
+        To be called every few seconds: nothing comes back before the server has answered us for
+        `asks_for_ms`, a lease's time.
+        """
+        lost = (WorkerLost.__name__, LOST_MESSAGE, WorkerLost.__name__)
+        asks_for_ms = LEASE_MS if asks_for_ms is None else asks_for_ms
+        return int(await self._pool.value("rescue", *lost, self._rescuer, float(asks_for_ms), float(LEASE_MS)))
 
     async def announce_tasks(self, tasks: dict[str, dict[str, Any]]) -> None:
         """Make tasks known to those that enqueue by name: task -> `{"queue": key, "serializer": "pickle"|"custom"}`."""
@@ -109,14 +126,14 @@ class DatabaseJournal:
 
     async def _enqueue(self, driver: Any, jobs: Sequence[NewJob]) -> list[str]:
         now = timestamp_ms()
-        chosen = [job.id for job in jobs if job.id]
+        chosen = [job.id for job in jobs if job.id is not None]
         taken = await driver.fetch(query("taken"), chosen) if chosen else []
         if taken or len(set(chosen)) < len(chosen):
             repeated = {job_id for job_id in chosen if chosen.count(job_id) > 1}
             raise JobExists(sorted({str(row["id"]) for row in taken} | repeated))
         try:
             queries: Queries = pgqueuer_queries(driver)
-            numbers = await queries.enqueue(
+            await queries.enqueue(
                 [queue_name(job.queue) for job in jobs],
                 [self._serialized(job, now) for job in jobs],
                 [self._priorities.get(queue_name(job.queue), 0) for job in jobs],
@@ -126,7 +143,7 @@ class DatabaseJournal:
             )
         except DuplicateJobError as error:
             raise JobExists(chosen) from error
-        return [job.id or str(number) for job, number in zip(jobs, numbers, strict=True)]
+        return chosen
 
     def _serialized(self, job: NewJob, now_ms: int) -> bytes:
         return serialize_job(job.task, tuple(job.args), job.kwargs or {}, None, now_ms, serializer=self._serializer)
@@ -134,7 +151,7 @@ class DatabaseJournal:
 
 def _headers(job: NewJob) -> dict[str, str]:
     expiry = {} if job.expires_ms is None else {"expires_ms": str(job.expires_ms)}
-    return {"task": job.task, **expiry, **({"id": job.id} if job.id else {})}
+    return {"task": job.task, **expiry}
 
 
 async def _driver_of(connection: Any) -> Any:

@@ -2,8 +2,6 @@
 
 import asyncio
 import contextlib
-import json
-import socket
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
@@ -17,19 +15,21 @@ from pgqueuer.domain.types import Channel
 from pgqueuer.queries import Queries
 from sqlalchemy.engine import URL
 
+from arqlight.connections.database.codecs import set_codecs
+from arqlight.connections.database.server_errors import REFUSED, unusable
 from arqlight.connections.postgres import MIGRATION_LOCK, check_schema, database_url, migrate, shown
 from arqlight.errors import ArqlightError, SettingsError, Unusable
+from arqlight.journal.deadline import deadline
 
 SCHEMA = "arqlight_jobs"
 Kind = TypeVar("Kind", bound=Queries)
 OLDEST_POSTGRES = 13
 CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 30
+PREPARE_S = 60  # making the schema, while another process may be at it
 MOST_CONNECTIONS = 8
 _FOLDER = Path(__file__).parent
 _MIGRATIONS = _FOLDER / "migrations"
-# What may be wrong with a server, its address or its data, as asyncpg and the system tell it.
-REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
 
 
 def names() -> DBSettings:
@@ -48,17 +48,21 @@ def pgqueuer_queries(driver: Any, kind: type[Kind] = Queries) -> Kind:  # type: 
 def query(verb: str) -> str:
     """The text of one query."""
     text = (_FOLDER / "queries" / f"{verb}.sql").read_text()
-    if "{columns}" in text:
-        text = text.replace("{columns}", (_FOLDER / "queries" / "columns.sql").read_text().partition("\n")[2])
+    for part in ("columns", "wake"):
+        if f"{{{part}}}" in text:
+            shared = (_FOLDER / "queries" / f"{part}.sql").read_text().partition("\n")[2]
+            text = text.replace(f"{{{part}}}", shared.rstrip())
     return text
 
 
 class Pool:
     """Opened, and its schema brought up to date, at the first use; so a server that comes later is no trouble."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, *, is_prepared: bool = False, most: int = MOST_CONNECTIONS) -> None:
         self.name = name
         self.url: URL = database_url(url)
+        self._is_prepared = is_prepared
+        self._most = most
         self._pool: asyncpg.Pool | None = None
         self._opening = asyncio.Lock()
 
@@ -89,18 +93,46 @@ class Pool:
         except REFUSED as error:
             raise self.unusable(error) from error
 
+    @contextlib.asynccontextmanager
+    async def within(self, seconds: float) -> AsyncIterator[None]:
+        """Let the body take no longer, whatever it asks here. Raises Unusable."""
+        try:
+            async with deadline(seconds):
+                yield
+        except TimeoutError as error:
+            raise self.unusable(error) from error
+
     async def open(self) -> asyncpg.Pool:
         """The pool itself. Raises Unusable."""
         async with self._opening:
             if self._pool is None:
                 try:
-                    await self._prepare()
-                    self._pool = await connect(self.url)
+                    if not self._is_prepared:
+                        async with asyncio.timeout(PREPARE_S):
+                            await self._prepare()
+                        self._is_prepared = True
+                    self._pool = await connect(self.url, self._most)
                 except REFUSED as error:
                     raise self.unusable(error) from error
                 except ArqlightError as error:
                     raise Unusable(f"connection {self.name!r}: {error}") from error
             return self._pool
+
+    def beside(self, most: int) -> "Pool":
+        """Another pool to the same server, for another event loop; its schema is this one's matter."""
+        url = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        return Pool(self.name, url, is_prepared=True, most=most)
+
+    async def connect_alone(self) -> asyncpg.Connection:
+        """A connection beside the pool, the caller's to close. Raises Unusable."""
+        await self.open()
+        try:
+            return await asyncpg.connect(
+                _dsn(self.url), timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S,
+                server_settings={"application_name": "arqlight"},
+            )  # fmt: skip
+        except REFUSED as error:
+            raise self.unusable(error) from error
 
     def check_schema(self) -> None:
         """Raise SettingsError for a schema that a newer version made; a database that is away is no error yet."""
@@ -117,11 +149,11 @@ class Pool:
 
     def unusable(self, error: BaseException) -> Unusable:
         """One sentence that names the connection and the reason."""
-        return Unusable(f"connection {self.name!r} ({shown(self.url)}) does not answer: {_reason(error)}")
+        return unusable(error, self.name, shown(self.url))
 
     async def _prepare(self) -> None:
         """Make the schema, or bring it up to date: PgQueuer's tables, then those beside them."""
-        connection = await asyncpg.connect(_dsn(self.url), timeout=CONNECT_TIMEOUT_S)
+        connection = await asyncpg.connect(_dsn(self.url), timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S)
         try:
             if connection.get_server_version().major < OLDEST_POSTGRES:
                 raise Unusable(f"it is PostgreSQL {connection.get_server_version().major}; 13 or newer is needed")
@@ -132,7 +164,7 @@ class Pool:
             else:
                 await theirs.install()
         finally:
-            await connection.close()
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
         await asyncio.to_thread(migrate, self.url, _MIGRATIONS, SCHEMA)
 
 
@@ -140,38 +172,10 @@ async def connect(url: URL, most: int = MOST_CONNECTIONS) -> asyncpg.Pool:
     """A pool of connections that read and write JSON as Python values."""
     pool: asyncpg.Pool = await asyncpg.create_pool(
         _dsn(url), min_size=0, max_size=most, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S,
-        server_settings={"application_name": "arqlight"}, init=_as_json,
+        server_settings={"application_name": "arqlight"}, init=set_codecs,
     )  # fmt: skip
     return pool
 
 
-async def _as_json(connection: Any) -> None:
-    await connection.set_type_codec("jsonb", encoder=_encode, decoder=json.loads, schema="pg_catalog")
-
-
-def _encode(value: Any) -> str:
-    # PgQueuer encodes by itself.
-    return value if isinstance(value, str) else json.dumps(value)
-
-
 def _dsn(url: URL) -> str:
     return url.set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def _reason(error: BaseException) -> str:
-    if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
-        return "user name or password are wrong"
-    if isinstance(error, asyncpg.InvalidCatalogNameError):
-        return "it has no database of that name"
-    if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return f"its user may not do this: {error}"
-    if isinstance(error, TimeoutError):
-        return "no answer came in time"
-    if "rejected SSL upgrade" in str(error):
-        return "it speaks no TLS there; leave sslmode out, or set it up on the server"
-    if isinstance(error, ConnectionRefusedError):
-        return "nothing listens there; is it running, and is the port right?"
-    if isinstance(error, socket.gaierror):
-        return "no host of that name is known"
-    text = " ".join(str(error).split())[:200]
-    return text or type(error).__name__

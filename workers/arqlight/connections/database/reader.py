@@ -126,7 +126,7 @@ class DatabaseReader:
         wanted = [job_id for job_id in ids if is_storable(job_id)]
         if not wanted:
             return []
-        rows = await self._pool.rows("failed", END, 0, len(wanted), None, None, None, None, wanted)
+        rows = await self._pool.rows("failed", END, 0, len(wanted), None, None, None, None, wanted, None)
         return [
             job_of(row, self._name).to_json() | {"trace": (row["traceback"] or {}).get("traceback", "")} for row in rows
         ]
@@ -170,13 +170,14 @@ class DatabaseReader:
                 raise JobNotFound(job_id)
             result = row["result"]
         if "due_at" in row and row["status"] == "failed":
-            [row] = await self._pool.rows("failed", END, 0, 1, None, None, None, None, [job_id])
+            bounds = (END, 0, 1, None, None, None, None, None, [row["number"]])
+            row = next(iter(await self._pool.rows("failed", *bounds)), row)  # it may just have been retried
         job = (job_of if "due_at" in row else ended_job_of)(row, self._name)
         history = await self._pool.rows("history", row["number"])
         failures = [failure_of(each["traceback"], each["created"]) for each in history if FAILED in _told(each)]
         enqueued = [each for each in history if each["status"] == "queued" and each["traceback"] is None]
         retries = [to_ms(each["created"]) for each in enqueued[:-1]]
-        lines = [each["line"] for each in await self._pool.rows("lines", row["id"], self._keep_job_log)]
+        lines = [each["line"] for each in await self._pool.rows("lines", row["number"], self._keep_job_log)]
         return JobDetail(job, failures, timeline(job, failures, retries), _returned(result), lines)
 
     async def job_json(self, job_id: str) -> dict[str, Any]:
@@ -212,7 +213,7 @@ class DatabaseReader:
         if state in ("succeeded", "cancelled"):
             return await self._pool.rows("ended", *bounds, state)
         if state == "failed":
-            return await self._pool.rows("failed", *bounds, where.fingerprint, None)
+            return await self._pool.rows("failed", *bounds, where.fingerprint, None, None)
         return await self._pool.rows(state, *bounds)
 
 

@@ -6,7 +6,8 @@ import time
 from typing import Any
 
 from arqlight.connections.connection import Transition
-from arqlight.connections.database.pool import REFUSED, Pool, names
+from arqlight.connections.database.listener import listen
+from arqlight.connections.database.pool import Pool
 from arqlight.connections.database.rows import FAILED, STATES, to_ms
 from arqlight.jobs.cursors import place
 from arqlight.jobs.display import iso
@@ -26,7 +27,7 @@ class DatabaseStream:
     def __init__(self, pool: Pool, keep_events: int) -> None:
         self._pool = pool
         self._keep_events = keep_events
-        self._listener: Any = None
+        self._listening: asyncio.Task[None] | None = None
         self._notified = asyncio.Event()
         self._gap: tuple[int, int, float] | None = None  # behind which id, transactions under way then, since when
 
@@ -51,7 +52,8 @@ class DatabaseStream:
 
     async def wait(self, cursor: str, longest_ms: int) -> None:
         """Return when something was changed, or when the time is up."""
-        await self._listen()
+        if self._listening is None:
+            self._listening = asyncio.create_task(listen(self._pool, self._hear))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_ms / 1000):
                 await self._notified.wait()
@@ -63,9 +65,10 @@ class DatabaseStream:
 
     async def close(self) -> None:
         """Stop listening."""
-        if self._listener is not None:
-            self._listener.terminate()
-            self._listener = None
+        if self._listening is not None:
+            self._listening.cancel()
+            await asyncio.gather(self._listening, return_exceptions=True)
+            self._listening = None
 
     def _may_still_come(self, place: int, row: Any) -> bool:
         if self._gap is None or self._gap[0] != place:
@@ -76,17 +79,6 @@ class DatabaseStream:
             self._gap = None
             return False
         return True
-
-    async def _listen(self) -> None:
-        if self._listener is not None and not self._listener.is_closed():
-            return
-        pool = await self._pool.open()
-        try:
-            self._listener = await pool.acquire()
-            await self._listener.add_listener(names().channel, self._hear)
-        except REFUSED as error:
-            self._listener = None
-            raise self._pool.unusable(error) from error
 
     def _hear(self, *_: Any) -> None:
         self._notified.set()

@@ -5,7 +5,7 @@ WITH deleted AS (
 ), traces AS (
     UPDATE arqlight_jobs.pgqueuer_log SET traceback = NULL FROM deleted WHERE job_id = deleted.id AND traceback IS NOT NULL
 ), said AS (
-    DELETE FROM arqlight_jobs.lines l USING deleted d WHERE l.id = coalesce(d.dedupe_key, d.id::text)
+    DELETE FROM arqlight_jobs.lines l USING deleted d WHERE l.number = d.id
 )
 INSERT INTO arqlight_jobs.pgqueuer_log (job_id, status, entrypoint, priority)
 SELECT id, 'deleted', entrypoint, priority FROM deleted RETURNING job_id

@@ -1,2 +1,2 @@
--- Lines of jobs' logs. $1: ids, $2: lines
-INSERT INTO arqlight_jobs.lines (id, line) SELECT * FROM unnest($1::text[], $2::jsonb[])
+-- Lines of jobs' logs. $1: numbers, $2: lines
+INSERT INTO arqlight_jobs.lines (number, line) SELECT * FROM unnest($1::bigint[], $2::jsonb[])

@@ -1,8 +1,9 @@
 -- What happened behind a place of the log, the oldest first, and which transactions were under way: an id that is
 -- missing may still come with one of those. $1: behind, $2: how many
 SELECT l.id AS place, floor(extract(epoch FROM l.created) * 1000)::bigint AS moment,
-    CASE WHEN l.status = 'queued' AND q.execute_after > l.created AND NOT EXISTS (
-        SELECT FROM arqlight_jobs.pgqueuer_log n WHERE n.job_id = l.job_id AND n.id > l.id)
+    CASE WHEN l.status = 'queued' AND q.status = 'queued' AND q.execute_after > l.created + interval '1 millisecond'
+        AND NOT EXISTS (
+            SELECT FROM arqlight_jobs.pgqueuer_log later WHERE later.job_id = l.job_id AND later.id > l.id)
         THEN 'scheduled' ELSE l.status::text END AS status,
     l.entrypoint AS queue, l.created, l.traceback,
     coalesce(q.dedupe_key, e.id, l.job_id::text) AS id, coalesce(q.headers->>'task', e.task, '') AS task,
