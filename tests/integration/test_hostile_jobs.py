@@ -218,3 +218,18 @@ async def test_a_job_cut_off_at_any_byte_fails_alone(pool: ArqRedis, start_worke
 
     await eventually(all_failed)
     assert await pool.zcard("arq:queue") == 0
+
+
+async def test_a_job_run_again_unedited_has_the_arguments_it_had(
+    client: Client, pool: ArqRedis, start_worker: StartWorker
+) -> None:
+    from arq import func
+
+    args, kwargs = (b"abc", "a" * 30_000, {"deep": ((1,), {2})}), {"token": b"secret", "at": datetime.date(2026, 1, 2)}
+    await start_worker([func(work, name="work")])
+    await put(pool, "odd", job_bytes("work", *args, **kwargs), "arq:queue:elsewhere")
+    shown = await (await client.get("/api/v1/jobs/odd")).json()
+    sent = {"args": shown["args"], "kwargs": shown["kwargs"], "queue": "default"}
+    answer = await client.post("/api/v1/jobs/odd/again", json=sent)
+    assert answer.status == 201
+    assert await Job((await answer.json())["id"], pool).result(timeout=10, poll_delay=0.05) == [list(args), kwargs]

@@ -6,7 +6,7 @@ from aiohttp import web
 from arq.jobs import SerializationError
 
 from arqlight.connections.connection import Connection
-from arqlight.jobs.editing import fill_in, original_arguments
+from arqlight.jobs.editing import edited_arguments
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight_service.api.answers import done, suffix
@@ -112,13 +112,15 @@ async def cancel(request: web.Request) -> web.Response:
     does="run job {id} again, edited",
 )
 async def again(request: web.Request, edited: EditedJob) -> web.Response:
-    """Enqueue the job's task anew, with edited arguments; a value that is left masked is what it was."""
+    """Enqueue the job's task anew, with edited arguments: what is sent as it was shown stays what it was, exactly."""
     reader, job_id = connection_of(request).reader, path_name(request, "id")
     job = (await reader.job(job_id)).job
-    args, kwargs = original_arguments(await reader.payload(job_id))
-    filled = {"args": fill_in(list(edited.args), args, "args"), "kwargs": fill_in(edited.kwargs, kwargs, "kwargs")}
-    asked = JobRequest(task=job.task, **filled, queue=edited.queue or queue_name(job.queue), delay_s=0)
-    new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]
+    args, kwargs = edited_arguments(await reader.payload(job_id), list(edited.args), edited.kwargs)
+    asked = JobRequest(task=job.task, args=args, kwargs=kwargs, queue=edited.queue or queue_name(job.queue), delay_s=0)
+    try:
+        new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]
+    except SerializationError as error:
+        raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
     shown = await reader.job_json(new_id)
     return done(request, shown, f"/jobs/{segment(shown['id'])}", 201)
 

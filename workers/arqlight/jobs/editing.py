@@ -1,42 +1,165 @@
-"""Arguments that a person edited: what was masked on the page is what it was."""
+"""Arguments that a person edited: only what was changed is replaced, all else is what it was.
 
+A page shows less than there is: secrets are masked, bytes are counted, long texts and lists are cut, a tuple looks like
+a list. So what comes back is held against what was shown, and where the two are the same the original value stays.
+"""
+
+import datetime
+import decimal
+import json
+import uuid
+from collections.abc import Callable
 from typing import Any
 
 from arqlight.errors import InvalidInput
+from arqlight.jobs.display import as_json
 from arqlight.jobs.masking import MASK
 from arqlight.jobs.pickle_reader import Opaque
 from arqlight.jobs.serialization import look_into
 
+# Types that are shown as text, and are read from it again.
+_READ: dict[type, Callable[[str], Any]] = {
+    datetime.datetime: datetime.datetime.fromisoformat,
+    datetime.date: datetime.date.fromisoformat,
+    datetime.time: datetime.time.fromisoformat,
+    decimal.Decimal: decimal.Decimal,
+    uuid.UUID: uuid.UUID,
+    int: int,
+}
 
-def original_arguments(payload: bytes | None) -> tuple[list[Any], dict[str, Any]]:
-    """A job's arguments with their secrets, to be enqueued again. Raises InvalidInput when they cannot be read."""
+
+def edited_arguments(
+    payload: bytes | None, args: list[Any], kwargs: dict[str, Any]
+) -> tuple[list[Any], dict[str, Any]]:
+    """A job's arguments as a person edited what `read_arguments` shows of `payload`.
+
+    Raises InvalidInput when they cannot be read or not be enqueued from here, and for a change that leaves open what
+    becomes of a value that was not shown.
+    """
     try:
         data = look_into(payload or b"")
-        return list(data["a"]), dict(data["k"])
+        was = {"args": list(data["a"]), "kwargs": dict(data["k"])}
     except Exception as error:  # the bytes are anyone's
         raise InvalidInput(
             "id", f"the job's arguments cannot be read: {error}; enqueue it from the application"
         ) from None
+    return (
+        _merge(args, as_json(was["args"]), was["args"], "args"),
+        _merge(kwargs, as_json(was["kwargs"]), was["kwargs"], "kwargs"),
+    )
 
 
-def fill_in(edited: Any, original: Any, field: str) -> Any:
-    """`edited` with each masked value taken from the same place of `original`.
-
-    Raises InvalidInput for a mask that stands where nothing was masked, and for values that JSON cannot carry.
-    """
-    if edited == MASK:
-        if original is None or isinstance(original, dict | list):
-            raise InvalidInput(field, f"{MASK} stands where no secret was; write the value")
-        return original
+def _merge(edited: Any, shown: Any, original: Any, field: str) -> Any:
+    if _same(edited, shown):
+        return _kept(original, field)
     if isinstance(original, Opaque):
         raise InvalidInput(field, f"{field} holds a {original.name}, which cannot be edited here")
-    if isinstance(edited, dict):
-        known = original if isinstance(original, dict) else {}
-        return {name: fill_in(value, known.get(name), f"{field}.{name}") for name, value in edited.items()}
-    if isinstance(edited, list):
-        before = list(original) if isinstance(original, list | tuple) else []
-        return [
-            fill_in(value, before[place] if place < len(before) else None, f"{field}[{place}]")
-            for place, value in enumerate(edited)
-        ]
-    return edited
+    if isinstance(edited, dict) and isinstance(original, dict):
+        return _merge_dict(edited, shown, original, field)
+    if isinstance(edited, list) and isinstance(original, list | tuple):
+        return _merge_list(edited, shown, original, field)
+    if isinstance(edited, list) and isinstance(original, set | frozenset):
+        return _merge_set(edited, shown, original, field)
+    if isinstance(edited, str) and isinstance(shown, str) and edited != MASK:
+        return _read_text(edited, shown, original, field)
+    return _new(edited, field)
+
+
+def _merge_dict(edited: dict[str, Any], shown: Any, original: dict[Any, Any], field: str) -> dict[Any, Any]:
+    keys: dict[str, list[Any]] = {}
+    for key in original:  # several may look alike, as 1 and "1" do: the last one is shown
+        keys.setdefault(str(as_json(key)), []).append(key)
+    merged: dict[Any, Any] = {}
+    for name, value in edited.items():
+        inner = f"{field}.{name}"
+        if name in keys and name in shown:
+            *hidden, key = keys[name]
+            merged |= {each: _kept(original[each], inner) for each in hidden}
+            merged[key] = _merge(value, shown[name], original[key], inner)
+        elif name not in shown:  # else it is the mark of a cut
+            merged[name] = _new(value, inner)
+    for name, unseen in keys.items():
+        if name not in shown:
+            merged |= {key: _kept(original[key], field) for key in unseen}
+    return type(original)(merged)
+
+
+def _merge_list(edited: list[Any], shown: Any, original: Any, field: str) -> Any:
+    # Which elements went or came cannot be told of what is not shown exactly; what came behind all of them can.
+    added = len(shown) == len(original) and _same(edited[: len(shown)], shown)
+    if len(edited) != len(shown) and not added and not _is_exact(shown, original):
+        raise InvalidInput(
+            field, f"{field} holds what cannot be shown exactly: leave as many elements, or add new ones at its end"
+        )
+    merged = [
+        _merge(value, shown[place], original[place], f"{field}[{place}]")
+        if place < len(shown)
+        else _new(value, f"{field}[{place}]")
+        for place, value in enumerate(edited)
+    ]
+    return type(original)([*merged, *(_kept(each, field) for each in original[len(shown) :])])
+
+
+def _merge_set(edited: list[Any], shown: Any, original: Any, field: str) -> Any:
+    """A set has no places, and another process shows it in another order: its members are found by how they look."""
+    if len(shown) < len(original):
+        raise InvalidInput(field, f"{field} is a set too large to be edited here")
+    left, merged = list(original), []
+    for value in edited:
+        place = next((place for place, each in enumerate(left) if _same(as_json(each), value)), None)
+        merged.append(_new(value, field) if place is None else _kept(left.pop(place), field))
+    try:
+        return type(original)(merged)
+    except TypeError:
+        raise InvalidInput(field, f"{field} is a set, which holds no lists and objects") from None
+
+
+def _read_text(edited: str, shown: str, original: Any, field: str) -> Any:
+    if isinstance(original, str) and len(original) > len(shown) - 1 and shown.endswith("…") and edited.endswith("…"):
+        raise InvalidInput(field, f"{field} was cut for the page: write it whole, or leave it as it is")
+    read = _READ.get(type(original))
+    try:
+        return read(edited) if read else edited
+    except (ValueError, ArithmeticError):
+        raise InvalidInput(field, f"{field} is a {type(original).__name__}: {edited[:100]!r} is none") from None
+
+
+def _new(value: Any, field: str) -> Any:
+    """A value that stands where nothing was."""
+    for each in _parts(value):
+        if each == MASK:
+            raise InvalidInput(field, f"{MASK} stands where no secret was; write the value")
+    return value
+
+
+def _kept(original: Any, field: str) -> Any:
+    for each in _parts(original):
+        if isinstance(each, Opaque):
+            raise InvalidInput(field, f"{field} holds a {each.name}, which cannot be enqueued from here")
+    return original
+
+
+def _parts(value: Any) -> list[Any]:
+    """`value` and all within it; a pickle may nest as deep as it likes, and hold itself."""
+    found, seen = [value], {id(value)}
+    for each in found:
+        inner = [*each, *each.values()] if isinstance(each, dict) else each
+        if isinstance(inner, list | tuple | set | frozenset):
+            fresh = [part for part in inner if id(part) not in seen]
+            seen |= {id(part) for part in fresh}
+            found += fresh
+    return found
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON: 1 is not true. What JavaScript wrote again has 1 for 1.0."""
+    if isinstance(one, int | float) and isinstance(other, int | float) and type(one) is not type(other):
+        return one == other and not isinstance(one, bool) and not isinstance(other, bool)
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _is_exact(shown: Any, original: Any) -> bool:
+    try:
+        return json.dumps(shown, sort_keys=True) == json.dumps(original, sort_keys=True)
+    except (TypeError, ValueError, RecursionError):  # bytes, huge ints, what holds itself
+        return False
