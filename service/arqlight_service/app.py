@@ -17,6 +17,7 @@ from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
 from arqlight.settings import Settings, split_names
 from arqlight_service import api, pages
+from arqlight_service.answer_in_time import answer_in_time, note_begun
 from arqlight_service.api.compression import compress
 from arqlight_service.api.cross_origin import answer_options, name_origin
 from arqlight_service.api.paths import taking_any_text
@@ -57,7 +58,8 @@ WEB = _HERE / "web" if (_HERE / "web").is_dir() else _HERE.parents[1] / "web"
 def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
     """The whole service over the connections that are set, or over those given."""
     app = web.Application(
-        middlewares=[compress, answer_problems, answer_options, guard], client_max_size=settings.max_body_bytes
+        middlewares=[compress, answer_problems, answer_in_time, answer_options, guard],
+        client_max_size=settings.max_body_bytes,
     )
     mask_also(split_names(settings.mask))
     check_settings(settings)
@@ -88,6 +90,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app.on_shutdown.append(feed_routes.close_feeds)
     app.on_response_prepare.append(set_security_headers)
     app.on_response_prepare.append(name_origin)
+    app.on_response_prepare.append(note_begun)
     for part in (health, metrics, sign_in, feed_routes, openapi, asyncapi):
         app.add_routes(taking_any_text(part.routes))
     app.add_routes(taking_any_text([*api.ROUTES, *pages.ROUTES]))

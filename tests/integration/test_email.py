@@ -14,6 +14,7 @@ from arqlight.checked_fields import Secret
 from arqlight.errors import InvalidInput, NotFound, NotYet
 from arqlight.families.database import Database
 from arqlight.families.email import templates
+from arqlight.families.email.message import InvalidEmail
 from arqlight.families.email.rendering import MOST_SECONDS, Renderer
 from arqlight.families.email.sending import CodeExpired, RecipientRefused, send_email, send_two_factor_code
 from arqlight.settings import Settings
@@ -272,3 +273,34 @@ async def test_no_published_way_out_of_the_sandbox_leads_out(renderer: Renderer,
     except InvalidInput:
         return
     assert not re.search(r"class|module|function|globals|object at|builtin", text.replace("__class__", "")), text
+
+
+async def test_a_domain_of_any_letters_goes_out_in_ascii(mailing: Family, mail_server: MailServer) -> None:
+    ctx = await mailing()
+    await templates.save_template(ctx["database"], ctx["renderer"], "greeting", PARTS, who="ada")
+    await send_email(ctx, "Ada <ada@bücher.example>", "greeting", name="Ada")
+    await send_email(ctx, "ada@straße.example", "greeting", name="Ada")
+    assert [mail["To"].addresses[0].addr_spec for mail in mail_server.messages] == [
+        "ada@xn--bcher-kva.example",
+        "ada@xn--strae-oqa.example",
+    ]
+
+
+@pytest.mark.parametrize("takes", [True, False], ids=["with", "without"])
+async def test_a_local_part_that_needs_smtputf8_goes_out_with_it_and_fails_at_once_without(
+    family: Family, takes: bool
+) -> None:
+    server = MailServer(enable_SMTPUTF8=takes)
+    await asyncio.to_thread(server.start)
+    try:
+        ctx = await family(smtp_host="127.0.0.1", smtp_port=server.port, smtp_from="a@example.com")
+        await templates.save_template(ctx["database"], ctx["renderer"], "greeting", PARTS, who="ada")
+        if takes:
+            await send_email(ctx, "jürgen@bücher.example", "greeting", name="Jürgen")
+            assert str(server.messages[0]["To"]) == "jürgen@xn--bcher-kva.example"
+        else:
+            with pytest.raises(InvalidEmail, match="needs a mail server with SMTPUTF8"):
+                await send_email(ctx, "jürgen@example.org", "greeting", name="Jürgen")
+            assert not server.messages
+    finally:
+        await asyncio.to_thread(server.stop)

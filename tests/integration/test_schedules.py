@@ -48,6 +48,19 @@ async def test_what_is_due_is_enqueued_once_by_any_number_of_workers(
     assert (await ids(pool))[-1] == "schedule:beat:2026-05-04T12:01:00.000Z"
 
 
+async def test_a_jitter_longer_than_the_period_holds_no_moment_back(
+    pool: ArqRedis, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jittery = PeriodicJob("slow", "* * * * *", "ok", "arq:queue", {}, jitter_s=3600)
+    await ensure_schedules(pool, [jittery])
+    began = datetime(2026, 5, 4, 11, 59, 58, tzinfo=UTC).timestamp()
+    for beat in range(0, 600, 5):
+        at(datetime.fromtimestamp(began + beat, tz=UTC), monkeypatch)
+        await fire_due(pool, journal)
+        expected = {f"schedule:slow:2026-05-04T12:0{minute}:00.000Z" for minute in range(1 + (beat + 3) // 60)}
+        assert expected <= set(await ids(pool)), "each is enqueued as its moment comes"
+
+
 async def test_what_was_missed_for_long_is_left_out(
     pool: ArqRedis, journal: Journal, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,6 +9,7 @@ from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
+from arqlight import Client
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.families.webhooks import endpoints
 from arqlight.families.webhooks.answers import DeliveryRefused, InvalidWebhook
@@ -51,6 +52,41 @@ async def receiver() -> AsyncIterator[Receiver]:
     async with TestServer(app) as server:
         receiver.url = str(server.make_url("/hook"))
         yield receiver
+
+
+async def test_an_address_goes_out_byte_for_byte(family: Family) -> None:
+    ctx, seen = await family(), []
+
+    async def take(request: web.Request) -> web.Response:
+        seen.append(request.raw_path)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_post("/{path:.*}", take)
+    async with TestServer(app) as server:
+        for path in ("/a%2Fb%2e/../c?sig=%2F+%20%7e&n=1&n=%3D", "/a//b?x", "/%C3%BC"):
+            await deliver_webhook(ctx, f"{server.make_url('/')}{path[1:]}")
+            assert seen.pop() == path
+        await deliver_webhook(ctx, f"{server.make_url('/')}ü")
+        assert seen == ["/%C3%BC"], "what no request can carry is encoded"
+
+
+@pytest.mark.parametrize("payload", [float("nan"), {"a": [float("inf")]}, b"bytes"])
+async def test_an_event_that_json_cannot_carry_is_refused_as_it_is_enqueued(
+    family: Family, family_settings: Settings, pool: ArqRedis, payload: Any
+) -> None:
+    async with Client(family_settings) as client:
+        for task, args in (
+            (send_event, ("licence.issued", payload)),
+            (deliver_webhook, ("https://x.example", payload)),
+        ):
+            with pytest.raises(InvalidWebhook, match="is not JSON"):
+                await client.enqueue(task, *args)
+            with pytest.raises(InvalidWebhook, match="is not JSON"):
+                await client.enqueue(task, args[0], payload=payload)
+    assert await pool.keys("arq:job:*") == []
+    with pytest.raises(InvalidWebhook, match="is not JSON"):  # of a client that knows the task by its name only
+        await send_event(await family(), "licence.issued", payload)
 
 
 async def register(ctx: dict[str, Any], url: str, *event_types: str) -> tuple[str, str]:

@@ -29,7 +29,10 @@ async function act(form) {
   const id = row.dataset.id ?? row.dataset.job;
   const retry = form.dataset.action === "retry";
   const address = `/api/v1/failed/${segment(id)}${retry ? "/retry" : ""}${suffix(row.dataset.connection)}`;
-  const buttons = row.querySelectorAll("button");
+  // The one that was pressed stays enabled: a disabled one loses the keyboard's focus.
+  if ("busy" in row.dataset) return;
+  row.dataset.busy = "";
+  const buttons = [...row.querySelectorAll("button")].filter((button) => button !== document.activeElement);
   buttons.forEach((button) => (button.disabled = true));
   try {
     const answer = await fetch(address, { method: retry ? "POST" : "DELETE", headers: csrf() });
@@ -41,6 +44,8 @@ async function act(form) {
   } catch (error) {
     say(`${retry ? "Not retried" : "Not deleted"}: ${error.message}`);
     buttons.forEach((button) => (button.disabled = false));
+  } finally {
+    delete row.dataset.busy;
   }
 }
 

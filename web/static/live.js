@@ -2,6 +2,7 @@
 
 import "./actions.js";
 import "./forms.js";
+import { keepFocus } from "./focus.js";
 import { Feed } from "./feed.js";
 import { fillCounts, fillStanding, showActive, showFailed } from "./rows.js";
 import { refresh, soon } from "./refresh.js";
@@ -153,4 +154,7 @@ document.addEventListener("acted", () => article && soon());
 if (figures) followDashboard();
 else if (article) followJob();
 else if (topics.length) followPage(topics);
-if (!figures && !article) document.addEventListener("acted", (event) => event.target.closest("tr")?.remove());
+if (!figures && !article) document.addEventListener("acted", (event) => {
+    const row = event.target.closest("tr");
+    if (row) keepFocus(row.parentElement, () => row.remove());
+  });

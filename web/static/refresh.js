@@ -1,6 +1,7 @@
 // Keeps a page that the server renders up to date: when the feed says that something changed, the parts concerned are
 // fetched again and replaced. A part in which somebody types, or has something open, is replaced later.
 
+import { keepFocus } from "./focus.js";
 import { tickAll } from "./times.js";
 
 const PAUSE_MS = 700;
@@ -24,7 +25,7 @@ export async function refresh() {
       const fresh = page.querySelector(`[data-refresh="${part.dataset.refresh}"]`);
       if (fresh && fresh.innerHTML !== part.dataset.shown && !isBusy(part)) {
         part.dataset.shown = fresh.innerHTML;
-        part.replaceChildren(...fresh.childNodes);
+        keepFocus(part, () => part.replaceChildren(...fresh.childNodes));
       }
     }
     tickAll();

@@ -1,6 +1,7 @@
 // Fills the slots of rows that the server's own templates made.
 
 import { segment, suffix } from "./actions.js";
+import { keepFocus } from "./focus.js";
 import { setTime } from "./times.js";
 
 const number = new Intl.NumberFormat("en");
@@ -91,12 +92,18 @@ export function showActive(body, jobs) {
     return row;
   });
   const kept = new Set(rows);
-  for (const row of [...body.rows]) if (!kept.has(row)) row.remove();
-  rows.forEach((row, place) => body.rows[place] === row || body.insertBefore(row, body.rows[place] ?? null));
+  keepFocus(body, () => {
+    for (const row of [...body.rows]) if (!kept.has(row)) row.remove();
+    rows.forEach((row, place) => body.rows[place] === row || body.insertBefore(row, body.rows[place] ?? null));
+  });
 }
 
 /** The failed list: newest first, at most `most` rows. What left it is named by the ids of one connection. */
 export function showFailed(body, added, removed, most, connection) {
+  keepFocus(body, () => fillFailedList(body, added, removed, most, connection));
+}
+
+function fillFailedList(body, added, removed, most, connection) {
   const there = rowsByJob(body);
   for (const id of removed) there.get(key(connection, id))?.remove();
   for (const job of [...added].reverse()) {

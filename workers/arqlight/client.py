@@ -62,8 +62,10 @@ class Client:
             with its commit, or not at all.
 
         Raises JobExists when `_id` waits, runs or has a kept result, NotFound for an unknown connection, InvalidInput
-        for `_within` on a connection that is no database.
+        for `_within` on a connection that is no database, and what a declared task's own `check` raises.
         """
+        if isinstance(task, Task) and task.check:
+            task.check(*args, **kwargs)
         name = task if isinstance(task, str) else task.name
         queue = _queue or ("default" if isinstance(task, str) else queue_name(task.queue))
         own = None if isinstance(task, str) else task.connection

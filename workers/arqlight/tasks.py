@@ -68,6 +68,8 @@ class Task(Function):
     connection: str | None = None
     # What an attempt that was cut off from outside (its timeout) is to raise: its own code cannot.
     again: Callable[[dict[Any, Any], BaseException], BaseException] = field(default=lambda ctx, error: error)
+    # Called with a job's arguments as it is enqueued.
+    check: Callable[..., None] | None = None
 
     async def __call__(self, ctx: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         return await self.coroutine(ctx, *args, **kwargs)
@@ -82,11 +84,13 @@ def task(
     keep_result_s: float | None = None,
     name: str | None = None,
     connection: str | None = None,
+    check: Callable[..., None] | None = None,
 ) -> Callable[[Callable[..., Awaitable[Any]]], Task]:
     """Declare a task. Any error, a timeout too, is tried again after `backoff` until `tries` attempts are used up.
 
     `PermanentFailure` fails at once; `arq.Retry` chooses its own delay. `queue` is the name of a queue; `connection`
-    is where its jobs go to unless somebody says otherwise, and workers of either connection run them. Raises
+    is where its jobs go to unless somebody says otherwise, and workers of either connection run them. `check` is called
+    with the arguments when `Client.enqueue` is given the task, and raises for what it could never do. Raises
     SettingsError for what is no coroutine function.
     """
 
@@ -128,6 +132,7 @@ def task(
             queue=queue_key(queue),
             connection=connection,
             again=again,
+            check=check,
         )
 
     return declare

@@ -4,6 +4,7 @@ As the IETF's draft "The Idempotency-Key HTTP Header Field" has it: the same key
 that is still under way too (409). What was answered is kept for a day, for the one who asked.
 """
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Awaitable, Callable
@@ -40,6 +41,8 @@ async def answer_once(
         return _again(await kept.get(name), body)
     try:
         response = await answer()
+    except asyncio.CancelledError:  # the server hangs: it would not be told, and whether it was done is not known
+        raise
     except BaseException:
         await kept.delete(name)
         raise

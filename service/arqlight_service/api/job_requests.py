@@ -8,8 +8,10 @@ from pydantic import BeforeValidator, Field
 
 from arqlight.bundled import bundled_tasks
 from arqlight.connections.connection import Reads
+from arqlight.errors import PermanentFailure
 from arqlight.jobs.queues import queue_key, queue_name
 from arqlight.journal.journal import NewJob
+from arqlight.tasks import Task
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import JobId, Lane, Name, Strict, from_json, read_json, validate
 
@@ -72,7 +74,7 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
         if job.queue and ":" in job.queue and job.queue not in queues:
             raise Problem(422, f"{where}queue {job.queue!r} was never seen; lanes are named without ':'", field="queue")
         if job.task in bundled:
-            _check_arguments(where, job, bundled[job.task].coroutine)
+            _check_arguments(where, job, bundled[job.task])
         queue = queue_key(job.queue, queues) if job.queue else about["queue"]
         jobs.append(NewJob(job.task, queue, job.args, job.kwargs, job.id, round(job.delay_s * 1000)))
     return jobs
@@ -84,9 +86,11 @@ def lane_of(task: str) -> str:
     return queue_name(bundled.queue) if bundled else "default"
 
 
-def _check_arguments(where: str, job: JobRequest, coroutine: Any) -> None:
+def _check_arguments(where: str, job: JobRequest, task: Task) -> None:
     """Arguments that can never fit are refused now, not when a worker picks the job up."""
     try:
-        inspect.signature(coroutine).bind({}, *job.args, **job.kwargs)
-    except TypeError as error:
+        inspect.signature(task.coroutine).bind({}, *job.args, **job.kwargs)
+        if task.check:
+            task.check(*job.args, **job.kwargs)
+    except (TypeError, PermanentFailure) as error:
         raise Problem(422, f"{where}task {job.task!r}: {error}", field="args") from error

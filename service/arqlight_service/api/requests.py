@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_origin
@@ -89,11 +90,11 @@ def from_json(value: object) -> object:
 
 
 def loads(text: str) -> Any:
-    """JSON as everybody reads it: no NaN and Infinity, no name twice in one object, no deeper than `DEEPEST`.
+    """JSON as everybody reads it: no NaN and Infinity (nor 1e999), no name twice, no deeper than `DEEPEST`.
 
     Raises ValueError, RecursionError.
     """
-    value = json.loads(text, parse_constant=_no_number, object_pairs_hook=_no_name_twice)
+    value = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_no_name_twice)
     _check_depth(value)
     return value
 
@@ -134,6 +135,12 @@ async def read_json(request: web.Request) -> Any:
 def _no_number(name: str) -> None:
     """Python reads NaN and Infinity, which JSON does not have (RFC 8259, 6), and no other reader takes."""
     raise ValueError(f"{name} is no number of JSON's")
+
+
+def _finite(text: str) -> float:
+    if math.isinf(number := float(text)):
+        raise ValueError(f"{text[:50]} is too large a number")
+    return number
 
 
 async def parse_input(request: web.Request, model: type[Model]) -> Model:

@@ -36,6 +36,7 @@ from arqlight_service.auth.roles import METRICS, Role, needs
 
 routes = web.RouteTableDef()
 OPEN_METRICS = "application/openmetrics-text"
+LONGEST_S = 8.0  # less than scrapers wait, Prometheus 10: better a connection that is down than no figures at all
 # Upper edges of the histograms, ms: every second edge of the counters' own buckets, 2^k - 1 (see counters.py).
 EDGES = tuple((2 * k - 1, 2**k - 1) for k in range(1, 23))
 
@@ -80,11 +81,12 @@ async def _read(app: web.Application, connection: Connection) -> Figures:
     if app[REACHABILITY].problem(name):
         return Figures(name)
     try:
-        overview = await connection.reader.overview(1)
-        totals = await connection.counters.totals() if connection.supports("counters") else Totals()
-        memory = await connection.maintenance.memory() if connection.supports("maintenance") else None
+        async with asyncio.timeout(LONGEST_S):
+            overview = await connection.reader.overview(1)
+            totals = await connection.counters.totals() if connection.supports("counters") else Totals()
+            memory = await connection.maintenance.memory() if connection.supports("maintenance") else None
         return Figures(name, overview, totals, memory)
-    except (*SERVER_ERRORS, ArqlightError):
+    except (*SERVER_ERRORS, ArqlightError):  # a TimeoutError is an OSError
         return Figures(name)
 
 

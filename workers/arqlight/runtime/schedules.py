@@ -18,7 +18,7 @@ LATE_MS = 60_000  # what was missed longer ago, while no worker ran, is left out
 
 
 async def fire_due(redis: Redis, journal: Journal) -> None:
-    """Enqueue what is due within the next seconds."""
+    """Enqueue what is due within the next seconds, each for after its own jitter: none waits for the one before it."""
     schedules = [schedule for schedule in await read_schedules(redis) if schedule.enabled]
     if not schedules:
         return
@@ -26,12 +26,10 @@ async def fire_due(redis: Redis, journal: Journal) -> None:
     now_ms = timestamp_ms()
     for schedule in schedules:
         last_ms = fired.get(schedule.name, {}).get("due", 0)
-        start_ms = max(last_ms, now_ms - LATE_MS - int(schedule.jitter_s * 1000))
+        start_ms = max(last_ms, now_ms - LATE_MS)
         for due_ms, at_ms in schedule.due(start_ms):
             if due_ms > now_ms + AHEAD_MS:
                 break
-            if at_ms > now_ms + AHEAD_MS:
-                break  # its jitter is still to come
             job_id = f"schedule:{schedule.name}:{iso(due_ms)}"
             delay_ms = max(0, at_ms - now_ms)
             await journal.enqueue_once(

@@ -33,8 +33,10 @@ class QueueOrder:
         return [self.keys[i] for i in order], [slots * self.weights[i] // total for i in order]
 
 
-def parse_queue_order(queues: Sequence[str] | Mapping[str, int]) -> QueueOrder:
+def parse_queue_order(queues: Sequence[str] | Mapping[str, int], known: frozenset[str] = frozenset()) -> QueueOrder:
     """Names of queues in order (`["high", "default"]`), or with weights (`["high=3", "default=1"]`, `{"high": 3}`).
+
+    One of `known` is a key already, as in `queue_key`.
 
     Raises SettingsError for a weight that is no whole number from 1 to 1000, a queue named twice, or weights for some
     queues only.
@@ -43,7 +45,7 @@ def parse_queue_order(queues: Sequence[str] | Mapping[str, int]) -> QueueOrder:
         (name.strip(), weight.strip() if equals else "")
         for name, equals, weight in (each.partition("=") for each in queues)
     ]  # fmt: skip
-    keys = tuple(queue_key(name) for name, _ in named)
+    keys = tuple(queue_key(name, known) for name, _ in named)
     if len(set(keys)) < len(keys):
         raise SettingsError(f"queues {', '.join(name for name, _ in named)}: a queue is named twice; name each once")
     weighted = [weight for _, weight in named if weight]
@@ -55,16 +57,16 @@ def parse_queue_order(queues: Sequence[str] | Mapping[str, int]) -> QueueOrder:
     return QueueOrder(keys, tuple(_positive(name, weight, "weight", 1000) for name, weight in named))
 
 
-def parse_limits(limits: Sequence[str] | Mapping[str, int]) -> dict[str, int]:
+def parse_limits(limits: Sequence[str] | Mapping[str, int], known: frozenset[str] = frozenset()) -> dict[str, int]:
     """How many jobs of a queue may run at once, over all workers: `["emails=5"]` or `{"emails": 5}`, by key.
 
-    Raises SettingsError for a limit that is no whole number of at least 1.
+    One of `known` is a key already. Raises SettingsError for a limit that is no whole number of at least 1.
     """
     named = limits.items() if isinstance(limits, Mapping) else (limit.split("=", 1) for limit in limits)
     parsed: dict[str, int] = {}
     for entry in named:
         name, limit = entry if len(entry) == 2 else (entry[0], "")
-        parsed[queue_key(name.strip())] = _positive(name, str(limit), "limit", 1_000_000)
+        parsed[queue_key(name.strip(), known)] = _positive(name, str(limit), "limit", 1_000_000)
     return parsed
 
 

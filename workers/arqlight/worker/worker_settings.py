@@ -18,7 +18,8 @@ from arqlight.worker.worker import Worker
 def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
     """A worker from an arq `WorkerSettings` class or dict, read as arq reads it.
 
-    `queues` are names of queues, or `name=weight`; without them the class's own `queues`, else its `queue_name`. Its
+    `queues` are names of queues, or `name=weight`; without them the class's own `queues`, else its `queue_name`, which
+    is a key, and keeps meaning that queue wherever one is named. Its
     `queue_limits` (queue -> jobs at once, over all workers) win over the setting; `keeps_to_own_tasks` is `Worker`'s. A
     Redis that was set explicitly (flag or environment) wins over the class's `redis_settings`; else the class's wins.
     Raises SettingsError for what no worker can work with.
@@ -32,8 +33,9 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     if settings.serializer == "json":
         kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
     databases = open_databases(settings)
-    order = parse_queue_order(queues or own.get("queues", ()))
-    limits = parse_limits(own.get("queue_limits") or settings.limit_names())
+    known = frozenset({own["queue_name"]} if "queue_name" in own else ())
+    order = parse_queue_order(queues or own.get("queues", ()), known)
+    limits = parse_limits(own.get("queue_limits") or settings.limit_names(), known)
     ours = {
         "settings": settings, "limits": limits, "schedules": own.get("schedules", ()), "databases": databases,
         "keeps_to_own_tasks": own.get("keeps_to_own_tasks", False),

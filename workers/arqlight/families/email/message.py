@@ -6,6 +6,8 @@ from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate, getaddresses
 
+from yarl import URL
+
 from arqlight.errors import PermanentFailure
 from arqlight.families.email.rendering import Rendered
 
@@ -34,14 +36,21 @@ def compose(sender: str, to: str, rendered: Rendered, job_id: str) -> EmailMessa
 
 
 def parse_address(text: str, what: str) -> Address:
-    """One address, with or without a name. Raises InvalidEmail."""
+    """One address, with or without a name, its domain in ASCII (RFC 5891) for any server. Raises InvalidEmail."""
     try:
         [(name, address)] = getaddresses([text])
         if any(character in text for character in "\r\n\0") or "@" not in address:
             raise ValueError("no address")
-        parsed = Address(display_name=name, addr_spec=address)
+        local, _, domain = address.rpartition("@")
+        if not domain.isascii():
+            domain = URL.build(scheme="http", host=domain).raw_host or ""
+        # The parser knows the rules of RFC 5322 only; RFC 6531 lets any letter stand where one of ASCII may.
+        spelled = "".join(character if character.isascii() else "a" for character in local)
+        parsed = Address(display_name=name, addr_spec=f"{spelled}@{domain}")
         if not (parsed.username and parsed.domain):
             raise ValueError("no address")
+        if spelled != local:
+            parsed = Address(display_name=name, username=local, domain=domain)
     except (ValueError, HeaderParseError, IndexError):
         raise InvalidEmail(f"{what}={text!r} is not an e-mail address; write name@example.org") from None
     return parsed

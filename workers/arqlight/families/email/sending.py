@@ -102,6 +102,11 @@ async def _send(
         raise _refusal(refused.code, f"{refused.code} {refused.message} ({refused.recipient})", error) from error
     except aiosmtplib.SMTPResponseException as error:
         raise _refusal(error.code, f"{error.code} {error.message}", error) from error
+    except aiosmtplib.SMTPNotSupported as error:
+        raise InvalidEmail(
+            f"{message['From'].addresses[0].addr_spec!r} or {to!r} needs a mail server with SMTPUTF8 (RFC 6531), which "
+            f"{smtp.smtp_host} has not: {error}"
+        ) from error
     return {"message_id": message["Message-ID"], "reply": reply, "version": template.version}
 
 

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 from arq.worker import Retry
+from yarl import URL
 
 from arqlight.errors import InvalidInput, PermanentFailure
 from arqlight.families.retry_after import retry_after_s
@@ -54,7 +55,9 @@ async def _post(
     session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], limit: aiohttp.ClientTimeout
 ) -> Answer:
     begun = perf_counter()
-    async with session.post(url, data=body, headers=headers, timeout=limit, allow_redirects=False) as response:
+    # Byte for byte: to who signed the address, `%2F` and `/` are two. What is no ASCII is encoded.
+    to = URL(url, encoded=url.isascii())
+    async with session.post(to, data=body, headers=headers, timeout=limit, allow_redirects=False) as response:
         first = await response.content.read(FIRST_BYTES)
         return Answer(
             response.status,

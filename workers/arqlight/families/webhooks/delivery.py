@@ -20,7 +20,7 @@ from arqlight.families.webhooks.answers import (
 )
 from arqlight.families.webhooks.network import ForbiddenAddress
 from arqlight.families.webhooks.settings import WebhookSettings
-from arqlight.families.webhooks.signing import body_of, sign
+from arqlight.families.webhooks.signing import body_of, check_payload, sign
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.tasks import Backoff, Waits, task
 
@@ -34,7 +34,7 @@ class EndpointOff(PermanentFailure):
     """The endpoint was switched off or deleted before the delivery was made."""
 
 
-@task(queue="default", tries=8, timeout_s=60, backoff=Backoff(first_s=5, factor=3, longest_s=3600))
+@task(queue="default", tries=8, timeout_s=60, backoff=Backoff(first_s=5, factor=3, longest_s=3600), check=check_payload)
 async def deliver_webhook(
     ctx: dict[str, Any], url: str, payload: Any = None, event: str = "message"
 ) -> dict[str, int | str]:
@@ -57,7 +57,7 @@ async def deliver_webhook(
     return {"status": answer.status, "answer": answer.text}
 
 
-@task(queue="webhooks", tries=6, timeout_s=60)
+@task(queue="webhooks", tries=6, timeout_s=60, check=check_payload)
 async def send_event(
     ctx: dict[str, Any], event: str, payload: Any = None, message_id: str | None = None
 ) -> dict[str, Any]:

@@ -18,9 +18,17 @@ def new_secret() -> str:
 
 
 def body_of(event: str, payload: Any, at: datetime) -> str:
-    """The body of a message: its type, its time and its data."""
+    """The body of a message: its type, its time and its data. Raises InvalidWebhook for data that JSON cannot carry."""
     told = {"type": event, "timestamp": at.astimezone(UTC).isoformat(), "data": payload}
-    return json.dumps(told, separators=(",", ":"))
+    try:
+        return json.dumps(told, separators=(",", ":"), allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidWebhook(f"the payload of {event!r} is not JSON: {error}") from error
+
+
+def check_payload(*args: Any, payload: Any = None, event: str = "message", **others: Any) -> None:
+    """Raise InvalidWebhook when a job with these arguments could not be delivered: of a positional payload as well."""
+    body_of(event, [payload, *args], datetime.now(UTC))
 
 
 def sign(keys: Sequence[str], message_id: str, body: str) -> dict[str, str]:

@@ -1,0 +1,70 @@
+"""The keyboard keeps its place while lists live: a row that leaves hands the focus on."""
+
+from collections.abc import AsyncIterator
+from functools import partial
+from typing import Any
+
+import pytest
+from arq import func
+from arq.connections import ArqRedis
+from playwright.async_api import Browser, Page, expect
+
+from arqlight.journal.journal import Journal, NewJob
+from arqlight.journal.keys import KEYS
+from tests.conftest import Client, StartWorker
+from tests.support.waiting import eventually
+
+
+async def boom(ctx: dict[str, Any]) -> None:
+    raise ValueError("it went boom")
+
+
+@pytest.fixture
+async def page(
+    browser: Browser, client: Client, journal: Journal, start_worker: StartWorker, pool: ArqRedis
+) -> AsyncIterator[Page]:
+    """A browser beside three jobs that failed."""
+    worker = await start_worker([func(boom, name="boom")], max_tries=1)
+    for number in range(3):
+        await journal.enqueue([NewJob("boom", "arq:queue", id=f"b{number}")])
+        await eventually(partial(_failed, pool, number + 1))
+    await worker.close()
+    page = await browser.new_page(base_url=str(client.make_url("/")))
+    yield page
+    await page.close()
+
+
+async def _failed(pool: ArqRedis, number: int) -> bool:
+    return bool(await pool.zcard(KEYS["failed"]) == number)
+
+
+async def focused(page: Page) -> str:
+    """The row that has the focus, else the name of the element that has."""
+    return str(
+        await page.evaluate("document.activeElement.closest('tr')?.dataset.id ?? document.activeElement.localName")
+    )
+
+
+async def test_the_focus_goes_to_the_next_row_when_its_own_leaves_by_another_hand(page: Page, client: Client) -> None:
+    await page.goto("/")
+    rows = page.locator("table.failed tbody tr")
+    await expect(rows).to_have_count(3)
+    await expect(page.locator(".live")).to_have_attribute("data-feed", "on")
+    await page.locator('table.failed tr[data-id="b1"] .actions button').first.focus()
+    for gone, then in (("b1", "b0"), ("b0", "b2"), ("b2", "h2")):
+        assert (await client.delete(f"/api/v1/failed/{gone}")).status == 204
+        await expect(page.locator(f'table.failed tr[data-id="{gone}"]')).to_have_count(0)
+        assert await focused(page) == then
+        assert await page.evaluate("document.activeElement.localName") in ("a", "input", "h2"), (
+            "no button to press twice"
+        )
+
+
+@pytest.mark.parametrize("path", ["/", "/failed"])
+async def test_a_retry_by_keyboard_hands_the_focus_to_the_next_row(page: Page, path: str) -> None:
+    await page.goto(path)
+    await expect(page.locator(".live")).to_have_attribute("data-feed", "on")
+    await page.locator('table.failed tr[data-id="b1"] .actions button').first.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator('table.failed tr[data-id="b1"]')).to_have_count(0)
+    assert await focused(page) == "b0"
