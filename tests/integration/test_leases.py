@@ -175,3 +175,14 @@ async def test_a_background_task_that_ends_is_started_again(
 async def test_ids_of_workers_do_not_meet(pool: ArqRedis, start_worker: StartWorker) -> None:
     worker = await start_worker([func(_ok, name="ok")])
     assert len(worker.id.rpartition(":")[2]) == 16
+
+
+async def test_a_worker_that_lives_again_is_not_among_those_that_stopped_without_notice(
+    pool: ArqRedis, journal: Journal, reader: Reader
+) -> None:
+    await journal.scripts.run("heartbeat", "w", LEASE_MS, "host", "here")
+    await pool.zadd("arqlight:workers", {"w": 1})
+    await journal.rescue(asks_for_ms=0)
+    assert [worker["id"] for worker in await reader.dead_workers()] == ["w"]
+    await journal.scripts.run("heartbeat", "w", LEASE_MS, "host", "here")
+    assert await reader.dead_workers() == []
