@@ -3,6 +3,7 @@
 -- Returns whether this worker is the stager, and whether the server knows what it announced: each 1 or 0.
 local worker, lease_ms = ARGV[1], tonumber(ARGV[2])
 call('ZADD', KEY.workers, now + lease_ms, worker)
+call('ZREM', KEY.dead, worker) -- it lives: its lease ran out while the server hung
 call('HSET', KEY.worker .. worker, 'seen_at', now, unpack(ARGV, 3))
 -- The record outlives the lease a little, so that a dead worker can still be named.
 call('PEXPIRE', KEY.worker .. worker, lease_ms + 3600000)
