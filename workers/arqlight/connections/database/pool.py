@@ -11,12 +11,13 @@ import asyncpg
 from sqlalchemy.engine import URL
 
 from arqlight.connections.database.codecs import set_codecs
-from arqlight.connections.database.schema import CONNECT_TIMEOUT_S, MIGRATIONS, SCHEMA, dsn, prepare
+from arqlight.connections.database.schema import MIGRATIONS, SCHEMA, dsn, prepare
 from arqlight.connections.database.server_errors import REFUSED, unusable
 from arqlight.connections.postgres import check_schema, database_url, shown
 from arqlight.errors import ArqlightError, SettingsError, Unusable
 from arqlight.journal.deadline import deadline
 
+CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 30
 MOST_CONNECTIONS = 8
 _FOLDER = Path(__file__).parent
@@ -86,7 +87,7 @@ class Pool:
             if self._pool is None:
                 try:
                     if not self._is_prepared:
-                        await prepare(self.url)
+                        await prepare(self.url, CONNECT_TIMEOUT_S)
                         self._is_prepared = True
                     self._pool = await connect(self.url, self._most)
                 except REFUSED as error:

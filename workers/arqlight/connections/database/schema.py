@@ -18,7 +18,6 @@ from arqlight.errors import Unusable
 SCHEMA = "arqlight_jobs"
 MIGRATIONS = Path(__file__).parent / "migrations"
 OLDEST_POSTGRES = 13
-CONNECT_TIMEOUT_S = 5
 PREPARE_S = 60  # another process may be at it
 
 
@@ -34,13 +33,13 @@ def pgqueuer_queries(driver: Any) -> Queries:
     )  # fmt: skip
 
 
-async def prepare(url: URL) -> None:
+async def prepare(url: URL, connect_s: float) -> None:
     """Make the schema, or bring it up to date: PgQueuer's tables, then those beside them.
 
     Raises Unusable, SettingsError, and what asyncpg and the system raise; TimeoutError when it takes too long.
     """
     async with asyncio.timeout(PREPARE_S):
-        connection = await asyncpg.connect(dsn(url), timeout=CONNECT_TIMEOUT_S, command_timeout=PREPARE_S)
+        connection = await asyncpg.connect(dsn(url), timeout=connect_s, command_timeout=PREPARE_S)
         try:
             if connection.get_server_version().major < OLDEST_POSTGRES:
                 raise Unusable(f"it is PostgreSQL {connection.get_server_version().major}; 13 or newer is needed")
@@ -51,7 +50,7 @@ async def prepare(url: URL) -> None:
             else:
                 await theirs.install()
         finally:
-            await connection.close(timeout=CONNECT_TIMEOUT_S)
+            await connection.close(timeout=connect_s)
         await asyncio.to_thread(migrate, url, MIGRATIONS, SCHEMA)
 
 
