@@ -11,7 +11,7 @@ from arq.connections import ArqRedis, RedisSettings
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.database import DatabaseConnection
-from arqlight.connections.database.pool import SCHEMA
+from arqlight.connections.database.schema import SCHEMA
 from arqlight.connections.redis import RedisConnection
 from arqlight.errors import CursorInvalid, JobExists, JobNotCancellable, JobNotFound
 from arqlight.jobs.filters import JobFilter

@@ -9,7 +9,7 @@ import pytest
 from arq.connections import ArqRedis
 from sqlalchemy import create_engine, text
 
-from arqlight.connections.database.pool import SCHEMA as JOBS_SCHEMA
+from arqlight.connections.database.schema import SCHEMA as JOBS_SCHEMA
 from arqlight.connections.postgres import database_url
 from arqlight.families.metadata import SCHEMA
 from tests.support.commands import assert_one_sentence, run

@@ -15,15 +15,15 @@ from tests.storms.database_fault_loop.wire import verbs
 from tests.storms.fault_loop.faulty_proxy import Position
 
 MOST_OF_ONE = 3  # how many times that the same statement is sent are tried
-LATE_S = 1.5  # longer than a call may take here, and than a lease
+LATE_S = 1.0  # longer than a call may take here, and than a lease
 
 
 def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases, deadlines and pauses a fraction as long, in their proportions."""
     for place, value in {
-        "connections.database.claims.LEASE_MS": 1_000, "connections.database.journal.LEASE_MS": 1_000,
-        "worker.database_heartbeat.LEASE_MS": 1_000, "worker.database_heartbeat.BEAT_S": 0.25,
-        "worker.heartbeat.BEAT_S": 0.25, "worker.database_heartbeat.CALL_S": 0.6, "worker.database_round.SAFETY_POLL_S": 0.25,
+        "connections.database.claims.LEASE_MS": 600, "connections.database.journal.LEASE_MS": 600,
+        "worker.database_heartbeat.LEASE_MS": 600, "worker.database_heartbeat.BEAT_S": 0.15,
+        "worker.heartbeat.BEAT_S": 0.15, "worker.database_heartbeat.CALL_S": 0.6, "worker.database_round.SAFETY_POLL_S": 0.25,
         "worker.database_runner.CALL_S": 0.6, "worker.database_runner.SEVERAL_CALLS_S": 1.0,
         "worker.database_runner.FIRST_PAUSE_S": 0.1, "worker.database_runner.LONGEST_PAUSE_S": 0.3,
         "worker.database_runner.DRAIN_S": 2.0, "connections.database.endings.CALL_S": 0.6,

@@ -18,6 +18,7 @@ MIGRATION_LOCK = 4_207_849_484
 
 
 CONNECT_TIMEOUT_S = 5
+SILENCE_S = 30  # how long what was sent may stay without a sign from the other host
 START_TIMEOUT_S = 2  # what a start waits for a database, which may as well come later
 
 
@@ -100,4 +101,11 @@ def _reason(error: SQLAlchemyError) -> str:
 
 
 def connect_args() -> dict[str, Any]:
-    return {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "arqlight"}
+    """How libpq connects: a host that is frozen is given up, with its connection."""
+    silence = {
+        "tcp_user_timeout": SILENCE_S * 1000,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+    }
+    return {"connect_timeout": CONNECT_TIMEOUT_S, "application_name": "arqlight", **silence}

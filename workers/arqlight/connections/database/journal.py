@@ -1,4 +1,4 @@
-"""The transitions of jobs in PostgreSQL; those of a run are made by PgQueuer (`worker/database_runner.py`)."""
+"""The transitions of jobs in PostgreSQL; those of a run are in `claims.py` and `endings.py`."""
 
 import os
 import pickle
@@ -14,8 +14,9 @@ from pgqueuer.db import AsyncpgDriver
 from pgqueuer.domain.errors import DuplicateJobError
 from pgqueuer.queries import Queries
 
-from arqlight.connections.database.pool import Pool, pgqueuer_queries, query
+from arqlight.connections.database.pool import Pool, query
 from arqlight.connections.database.rows import is_storable, to_moment
+from arqlight.connections.database.schema import pgqueuer_queries
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable, WorkerLost
 from arqlight.jobs.queues import queue_name
 from arqlight.jobs.storable_text import check_text

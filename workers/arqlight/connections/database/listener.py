@@ -5,7 +5,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from arqlight.connections.database.pool import Pool, names
+from arqlight.connections.database.pool import Pool
+from arqlight.connections.database.schema import names
 from arqlight.connections.database.server_errors import REFUSED
 from arqlight.errors import ArqlightError
 

@@ -5,43 +5,22 @@ import contextlib
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import asyncpg
-from pgqueuer.adapters.persistence.qb import QueryBuilderEnvironment, QueryQueueBuilder, QuerySchedulerBuilder
-from pgqueuer.db import AsyncpgDriver
-from pgqueuer.domain.settings import DBSettings
-from pgqueuer.domain.types import Channel
-from pgqueuer.queries import Queries
 from sqlalchemy.engine import URL
 
 from arqlight.connections.database.codecs import set_codecs
+from arqlight.connections.database.schema import MIGRATIONS, SCHEMA, dsn, prepare
 from arqlight.connections.database.server_errors import REFUSED, unusable
-from arqlight.connections.postgres import MIGRATION_LOCK, check_schema, database_url, migrate, shown
+from arqlight.connections.postgres import check_schema, database_url, shown
 from arqlight.errors import ArqlightError, SettingsError, Unusable
 from arqlight.journal.deadline import deadline
 
-SCHEMA = "arqlight_jobs"
-Kind = TypeVar("Kind", bound=Queries)
-OLDEST_POSTGRES = 13
 CONNECT_TIMEOUT_S = 5
 COMMAND_TIMEOUT_S = 30
-PREPARE_S = 60  # making the schema, while another process may be at it
 MOST_CONNECTIONS = 8
 _FOLDER = Path(__file__).parent
-_MIGRATIONS = _FOLDER / "migrations"
-
-
-def names() -> DBSettings:
-    """What PgQueuer's tables are called, whatever its own environment variables say."""
-    return DBSettings(prefix="", db_schema=SCHEMA, channel=Channel(SCHEMA))
-
-
-def pgqueuer_queries(driver: Any, kind: type[Kind] = Queries) -> Kind:  # type: ignore[assignment]
-    """PgQueuer's own queries, on our names."""
-    return kind(
-        driver, QueryBuilderEnvironment(names()), QueryQueueBuilder(names()), QuerySchedulerBuilder(names())
-    )  # fmt: skip
 
 
 @cache
@@ -108,8 +87,7 @@ class Pool:
             if self._pool is None:
                 try:
                     if not self._is_prepared:
-                        async with asyncio.timeout(PREPARE_S):
-                            await self._prepare()
+                        await prepare(self.url, CONNECT_TIMEOUT_S)
                         self._is_prepared = True
                     self._pool = await connect(self.url, self._most)
                 except REFUSED as error:
@@ -128,7 +106,7 @@ class Pool:
         await self.open()
         try:
             return await asyncpg.connect(
-                _dsn(self.url), timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S,
+                dsn(self.url), timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S,
                 server_settings={"application_name": "arqlight"},
             )  # fmt: skip
         except REFUSED as error:
@@ -137,7 +115,7 @@ class Pool:
     def check_schema(self) -> None:
         """Raise SettingsError for a schema that a newer version made; a database that is away is no error yet."""
         try:
-            check_schema(self.url, _MIGRATIONS, SCHEMA)
+            check_schema(self.url, MIGRATIONS, SCHEMA)
         except SettingsError as error:
             raise SettingsError(f"connection {self.name!r}: {error}") from error
 
@@ -151,31 +129,11 @@ class Pool:
         """One sentence that names the connection and the reason."""
         return unusable(error, self.name, shown(self.url))
 
-    async def _prepare(self) -> None:
-        """Make the schema, or bring it up to date: PgQueuer's tables, then those beside them."""
-        connection = await asyncpg.connect(_dsn(self.url), timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S)
-        try:
-            if connection.get_server_version().major < OLDEST_POSTGRES:
-                raise Unusable(f"it is PostgreSQL {connection.get_server_version().major}; 13 or newer is needed")
-            await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
-            theirs: Queries = pgqueuer_queries(AsyncpgDriver(connection))
-            if await theirs.schema_is_installed():
-                await theirs.apply_upgrade()
-            else:
-                await theirs.install()
-        finally:
-            await connection.close(timeout=CONNECT_TIMEOUT_S)
-        await asyncio.to_thread(migrate, self.url, _MIGRATIONS, SCHEMA)
-
 
 async def connect(url: URL, most: int = MOST_CONNECTIONS) -> asyncpg.Pool:
     """A pool of connections that read and write JSON as Python values."""
     pool: asyncpg.Pool = await asyncpg.create_pool(
-        _dsn(url), min_size=0, max_size=most, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S,
+        dsn(url), min_size=0, max_size=most, timeout=CONNECT_TIMEOUT_S, command_timeout=COMMAND_TIMEOUT_S,
         server_settings={"application_name": "arqlight"}, init=set_codecs,
     )  # fmt: skip
     return pool
-
-
-def _dsn(url: URL) -> str:
-    return url.set(drivername="postgresql").render_as_string(hide_password=False)
