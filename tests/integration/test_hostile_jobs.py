@@ -228,7 +228,12 @@ async def test_a_job_run_again_unedited_has_the_arguments_it_had(
     args, kwargs = (b"abc", "a" * 30_000, {"deep": ((1,), {2})}), {"token": b"secret", "at": datetime.date(2026, 1, 2)}
     await start_worker([func(work, name="work")])
     await put(pool, "odd", job_bytes("work", *args, **kwargs), "arq:queue:elsewhere")
-    shown = await (await client.get("/api/v1/jobs/odd")).json()
+
+    async def found() -> Any:  # a queue that was never seen is noticed a moment later
+        answer = await client.get("/api/v1/jobs/odd")
+        return await answer.json() if answer.status == 200 else None
+
+    shown = await eventually(found)
     sent = {"args": shown["args"], "kwargs": shown["kwargs"], "queue": "default"}
     answer = await client.post("/api/v1/jobs/odd/again", json=sent)
     assert answer.status == 201

@@ -121,7 +121,6 @@ async def test_an_event_loop_that_hangs_for_ever_loses_its_lease(
 
     monkeypatch.setattr("arqlight.worker.heartbeat.BEAT_S", 0.05)
     monkeypatch.setattr("arqlight.worker.heartbeat.STANDSTILL_S", 0.3)
-    monkeypatch.setattr("arqlight.worker.heartbeat.LEASE_MS", 500)
     monkeypatch.setattr("arqlight.journal.scripting.LEASE_MS", 500)
     may_go_on = threading.Event()
 
@@ -180,9 +179,9 @@ async def test_ids_of_workers_do_not_meet(pool: ArqRedis, start_worker: StartWor
 async def test_a_worker_that_lives_again_is_not_among_those_that_stopped_without_notice(
     pool: ArqRedis, journal: Journal, reader: Reader
 ) -> None:
-    await journal.scripts.run("heartbeat", "w", LEASE_MS, "host", "here")
+    await journal.scripts.run("heartbeat", "w", "host", "here")
     await pool.zadd("arqlight:workers", {"w": 1})
     await journal.rescue(asks_for_ms=0)
     assert [worker["id"] for worker in await reader.dead_workers()] == ["w"]
-    await journal.scripts.run("heartbeat", "w", LEASE_MS, "host", "here")
+    await journal.scripts.run("heartbeat", "w", "host", "here")
     assert await reader.dead_workers() == []

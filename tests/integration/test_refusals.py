@@ -134,7 +134,7 @@ async def test_an_ending_that_is_refused_for_good_is_a_failure_with_the_reason_a
     await _ends(reader, "next", "succeeded")
 
 
-async def test_a_server_that_hangs_up_on_the_same_bytes_again_and_again_has_refused_them(
+async def test_a_server_that_disconnects_at_the_same_bytes_again_and_again_has_refused_them(
     pool: ArqRedis, start_worker: StartWorker, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arqlight.worker.ack_buffer.FIRST_PAUSE_S", 0.01)

@@ -435,7 +435,6 @@ async def test_decorated_tasks_back_off_and_give_up_at_once_on_a_permanent_failu
 async def test_an_event_loop_that_a_task_blocks_keeps_its_lease(
     pool: ArqRedis, start_worker: StartWorker, monkeypatch: pytest.MonkeyPatch, journal: Journal
 ) -> None:
-    monkeypatch.setattr("arqlight.worker.heartbeat.LEASE_MS", 600)
     monkeypatch.setattr("arqlight.journal.scripting.LEASE_MS", 600)
     monkeypatch.setattr("arqlight.worker.heartbeat.BEAT_S", 0.1)
     beats: list[float] = []

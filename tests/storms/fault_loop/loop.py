@@ -15,7 +15,7 @@ LATE_S = 1.5  # longer than a call may take here, and than a lease
 def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leases, deadlines and pauses a fraction as long, in their proportions."""
     for place, value in {
-        "journal.scripting.LEASE_MS": 1_000, "worker.heartbeat.LEASE_MS": 1_000, "journal.journal.LEASE_MS": 1_000,
+        "journal.scripting.LEASE_MS": 1_000,
         "worker.heartbeat.BEAT_S": 0.25, "worker.worker.BEAT_S": 0.25, "worker.worker.SAFETY_POLL_S": 0.25,
         "journal.dedicated_connection.CALL_S": 0.6, "worker.worker.SEVERAL_CALLS_S": 2.0,
         "worker.heartbeat.SEVERAL_CALLS_S": 2.0, "journal.pubsub.PAUSE_S": 0.2, "worker.wakeup.PAUSE_S": 0.2,

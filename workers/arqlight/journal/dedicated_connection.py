@@ -117,5 +117,5 @@ class DedicatedConnection:
             raise TimeoutError(f"the server did not answer within {longest_s:g} s") from None
 
     async def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         await self._connection.disconnect()

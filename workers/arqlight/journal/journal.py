@@ -8,6 +8,7 @@ import os
 from asyncio import CancelledError
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from arq.constants import expires_extra_ms as arqs_expiry_ms
@@ -24,7 +25,7 @@ from arqlight.jobs.serialization import serializer_named
 from arqlight.journal import tracing
 from arqlight.journal.dedicated_connection import Command, DedicatedConnection
 from arqlight.journal.keys import KEYS
-from arqlight.journal.scripting import LEASE_MS, Scripts
+from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
 
 LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it ran this job"
@@ -124,14 +125,8 @@ class Journal:
             payload = serialize_job(
                 job.task, tuple(job.args), job.kwargs or {}, None, enqueued_ms, serializer=self._serializer
             )
-            flat += (
-                job_id,
-                job.queue,
-                job.task,
-                payload,
-                job.delay_ms,
-                "" if job.expires_ms is None else job.expires_ms,
-            )
+            expires_ms = "" if job.expires_ms is None else job.expires_ms
+            flat += (job_id, job.queue, job.task, payload, job.delay_ms, expires_ms)
         return flat
 
     async def enqueue_prepared(self, flat: list[str | bytes | int]) -> list[str]:
@@ -205,10 +200,17 @@ class Journal:
         flat = [part for queue, (chosen, declared) in limits.items() for part in (queue, chosen or "", declared or "")]
         await self.scripts.run("limit_queues", *flat)
 
-    async def announce(self, worker: str, queues: Sequence[str], tasks: Mapping[str, Mapping[str, Any]]) -> None:
-        """Make known which queues a worker takes from and which tasks it has, by name, as in `announce_tasks`."""
+    async def announce(
+        self,
+        worker: str,
+        queues: Sequence[str],
+        tasks: Mapping[str, Mapping[str, Any]],
+        record: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """Make known which queues a worker takes from, which tasks it has, as in `announce_tasks`, and what it is."""
         about = [part for name, each in tasks.items() for part in (raw(name), json.dumps(each))]
-        await self.scripts.run("announce", worker, len(queues), *map(raw, queues), *about)
+        fields = [part for pair in record.items() for part in pair]
+        await self.scripts.run("announce", worker, len(queues), *map(raw, queues), len(tasks), *about, *fields)
 
     async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
         """Write down how a group of attempts ended: all that succeeded in one script, each other in its own.
@@ -342,9 +344,15 @@ class Journal:
         To be called every few seconds: nothing comes back before the server has answered us for
         `asks_for_ms`, a lease's time.
         """
-        rescued, asks_for_ms = 0, LEASE_MS if asks_for_ms is None else asks_for_ms
-        lost = ("WorkerLost", LOST_MESSAGE, "WorkerLost")
-        while came_back := int(await self.scripts.run("rescue", GROUP, *lost, self._rescuer, asks_for_ms)):
+        rescued = 0
+        who = (
+            "WorkerLost",
+            LOST_MESSAGE,
+            "WorkerLost",
+            self._rescuer,
+            *(() if asks_for_ms is None else (asks_for_ms,)),
+        )
+        while came_back := int(await self.scripts.run("rescue", GROUP, *who)):
             rescued += came_back
         return rescued
 

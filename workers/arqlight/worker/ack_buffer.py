@@ -13,8 +13,10 @@ from arqlight.journal.journal import Claim, Ending
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500
-MOST_HANG_UPS = 3
+MOST_DISCONNECTS = 3
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+# Their kinds are refusals for now, of a server that stays connected.
+_CUT_OFF = (ConnectionError, CutOff)
 
 
 class TakesEndings(Protocol):
@@ -117,20 +119,17 @@ class AckBuffer:
             _resolve(written, problem)
 
     async def _write(self, endings: list[Ending]) -> None:
-        """Raises what the server refuses for good; one that hangs up on the same bytes again and again refuses them."""
-        pause_s, hung_up = FIRST_PAUSE_S, 0
+        """Raises what the server refuses for good; one that disconnects at the same bytes each time refuses them."""
+        pause_s, disconnects = FIRST_PAUSE_S, 0
         while True:
             try:
                 return await self._journal.commit(self._worker, endings)
             except Refused:
                 raise
             except (*SERVER_AWAY, Unusable) as error:
-                was_cut_off = type(error) in (
-                    ConnectionError,
-                    CutOff,
-                )  # not one of its kinds: those are refusals for now
-                hung_up = hung_up + 1 if was_cut_off and await self._journal.answers() else 0
-                if hung_up == MOST_HANG_UPS:
+                was_cut_off = type(error) in _CUT_OFF
+                disconnects = disconnects + 1 if was_cut_off and await self._journal.answers() else 0
+                if disconnects == MOST_DISCONNECTS:
                     raise ResponseError(f"it closes the connection each time: {error}") from error
                 logger.warning("%d finished jobs wait for the server: %s", len(endings), error)
                 await asyncio.sleep(pause_s)

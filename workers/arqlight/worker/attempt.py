@@ -174,9 +174,8 @@ class Attempt:
             logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, shown), again)
         self.called_s = self.worker.loop.time()
         task = asyncio.current_task()
-        if (
-            self.worker.on_job_start and task
-        ):  # it may have waited: then the worker has set the timers of its group already
+        # A start hook may have waited: then the worker has gone through the timers of its group already.
+        if self.worker.on_job_start and task:
             self.set_timer(task)
         try:
             return await function.coroutine(self.context, *self.args, **self.kwargs)

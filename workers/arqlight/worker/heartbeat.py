@@ -20,7 +20,6 @@ from redis.asyncio import Redis
 from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Journal
-from arqlight.journal.scripting import LEASE_MS
 from arqlight.settings import Settings
 from arqlight.worker.stager import Stager
 
@@ -130,7 +129,7 @@ class Heartbeat:
 
     async def _beat(self, redis: Redis, journal: Journal) -> None:
         fields = [part for pair in self._host.record().items() for part in pair]
-        is_stager, is_known = await journal.scripts.run("heartbeat", self._host.id, LEASE_MS, *fields)
+        is_stager, is_known = await journal.scripts.run("heartbeat", self._host.id, *fields)
         if not is_known:  # the server lost its data
             await self._host.announce(journal)
         if claims := self._host.long_running():

@@ -256,21 +256,19 @@ class Worker(arq.Worker):
     async def _follow_overrides(self) -> None:
         """Run by what is set on the page now; limits of queues are of all workers, so each writes the same."""
         overrides = await read_overrides(self.pool)
-        if overrides == self.overrides and self._heartbeat:
+        chosen = {queue: overrides.get("queue", queue).concurrency for queue in self.queues}
+        # Each time, for what was declared by a worker that is gone is to go with it.
+        await self.journal.limit_queues({queue: (limit, self.limits.get(queue)) for queue, limit in chosen.items()})
+        if overrides == self.overrides:
             return
         self.overrides = overrides
-        await self._limit_queues()
         for runner in self._runners:
             runner.wake()
         self._wake.set()
 
-    async def _limit_queues(self) -> None:
-        chosen = {queue: self.overrides.get("queue", queue).concurrency for queue in self.queues}
-        await self.journal.limit_queues({queue: (limit, self.limits.get(queue)) for queue, limit in chosen.items()})
-
     async def announce(self, journal: Journal) -> None:
         """Make known what this worker takes from and what it can run."""
-        await journal.announce(self.id, self.queues, self.tasks_to_announce())
+        await journal.announce(self.id, self.queues, self.tasks_to_announce(), self.record())
 
     def _overridden(self, name: bytes) -> None:
         self._send_off(self._follow_overrides())
@@ -410,7 +408,6 @@ class Worker(arq.Worker):
             try:
                 async with deadline(SEVERAL_CALLS_S):
                     await self._follow_overrides()
-                    await self._limit_queues()
                     await fire_due(self.pool, self.journal)
                     await self.journal.preserve()
                     await self.journal.find_active_queues()

@@ -46,10 +46,9 @@ end
 local function is_left_to_others(queue, task)
   if not has_announced or task == '' or call('SISMEMBER', KEY.can .. worker, task) == 1 then return false end
   local is_others = keeps_to_own
-  for _, other in ipairs(call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf')) do
+  for _, other in ipairs(living_workers()) do
     if call('SISMEMBER', KEY.can .. other, task) == 1 then
-      local queues = call('HGET', KEY.worker .. other, 'queues')
-      for _, served in ipairs(queues and cjson.decode(queues) or {}) do
+      for _, served in ipairs(read_worker(other, 'queues')) do
         if served == queue then
           is_others = true
           call('PUBLISH', KEY.summons .. other, '')

@@ -4,9 +4,8 @@
 -- Returns the place to go on from, '0' at the end.
 if call('SCARD', KEY.queues) <= LIMIT.queues then return '0' end
 local served = {}
-for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf')) do
-  local queues = call('HGET', KEY.worker .. worker, 'queues')
-  for _, queue in ipairs(queues and cjson.decode(queues) or {}) do served[queue] = true end
+for _, worker in ipairs(living_workers()) do
+  for _, queue in ipairs(read_worker(worker, 'queues')) do served[queue] = true end
 end
 local found = call('SSCAN', KEY.queues, ARGV[1], 'COUNT', 1000)
 for _, queue in ipairs(found[2]) do

@@ -3,9 +3,8 @@
 -- ARGV: three a queue: queue, set on the page ('' for nothing), declared ('' for nothing)
 -- Returns 1.
 local function declared_by_another(queue)
-  for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf')) do
-    local limits = call('HGET', KEY.worker .. worker, 'limits')
-    local limit = limits and cjson.decode(limits)[queue]
+  for _, worker in ipairs(living_workers()) do
+    local limit = read_worker(worker, 'limits')[queue]
     if limit then return limit end
   end
 end

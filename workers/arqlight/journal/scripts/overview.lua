@@ -55,7 +55,7 @@ for state, jobs in pairs({ processing = running, queued = waiting }) do
 end
 
 local workers = {}
-for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '(' .. now, '+inf')) do
+for _, worker in ipairs(living_workers()) do
   workers[#workers + 1] = { worker, call('HGET', KEY.worker .. worker, 'queues') }
 end
 local last = call('XREVRANGE', KEY.events, '+', '-', 'COUNT', 1)[1]

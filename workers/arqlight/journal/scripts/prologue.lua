@@ -102,6 +102,20 @@ local function note_queue(queue)
   if call('SADD', KEY.active_queues, queue) == 1 then call('SADD', KEY.queues, queue) end
 end
 
+-- What a worker says of itself. It outlives the lease a little, so that a dead worker can still be named.
+local function write_worker(worker, fields)
+  call('HSET', KEY.worker .. worker, 'seen_at', now, unpack(fields))
+  call('PEXPIRE', KEY.worker .. worker, LIMIT.lease + 3600000)
+end
+
+local function living_workers() return call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf') end
+
+-- One field of that which is JSON; an empty table where it is not there.
+local function read_worker(worker, field)
+  local text = call('HGET', KEY.worker .. worker, field)
+  return text and cjson.decode(text) or {}
+end
+
 -- The queues to look at: all of them while they are few.
 local function queues_to_look_at()
   return call('SMEMBERS', call('SCARD', KEY.queues) <= LIMIT.queues and KEY.queues or KEY.active_queues)

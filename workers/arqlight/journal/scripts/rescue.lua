@@ -1,12 +1,13 @@
 -- Return the jobs of workers whose lease ran out to their queues. The lost attempt counts.
 -- After the server was away, every lease has run out: only who has had the server for a whole lease rescues, so that the
 -- living have had as long to renew theirs. Whoever did not ask for half a lease begins anew.
--- ARGV: at most how many jobs in this call, error, message, fingerprint, who rescues, how long it must have asked, ms
+-- ARGV: at most how many jobs in this call, error, message, fingerprint, who rescues, and maybe: how long it must have
+-- asked, ms, instead of a lease
 -- Returns how many jobs came back.
 local left = tonumber(ARGV[1])
 local asks_since = call('GET', KEY.rescuer .. ARGV[5]) or now_text
 call('SET', KEY.rescuer .. ARGV[5], asks_since, 'PX', LIMIT.lease / 2)
-if now - asks_since < tonumber(ARGV[6]) then return 0 end
+if now - asks_since < tonumber(ARGV[6] or LIMIT.lease) then return 0 end
 local rescued = 0
 for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '-inf', now)) do
   for _, id in ipairs(call('SRANDMEMBER', KEY.claimed .. worker, left)) do

@@ -3,10 +3,9 @@
 -- ARGV: at most how many answers
 -- Returns three each: queue, task, the worker that had it last ('' when nobody did).
 local most, found, told, served = tonumber(ARGV[1]), {}, {}, {}
-for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf')) do
-  local queues = call('HGET', KEY.worker .. worker, 'queues')
-  if queues and call('EXISTS', KEY.can .. worker) == 1 then
-    for _, queue in ipairs(cjson.decode(queues)) do
+for _, worker in ipairs(living_workers()) do
+  if call('EXISTS', KEY.can .. worker) == 1 then
+    for _, queue in ipairs(read_worker(worker, 'queues')) do
       served[queue] = served[queue] or {}
       table.insert(served[queue], worker)
     end
