@@ -6,7 +6,7 @@ from arqlight.connections.database import DatabaseConnection
 from arqlight.connections.database.claims import Claims
 from arqlight.jobs.queues import queue_name
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.database_attempts import DatabaseAttempts
+from arqlight.worker.attempts import Attempts
 from arqlight.worker.host import RunnerHost
 
 # A notification is lost with its connection: the queues are looked at now and then all the same.
@@ -24,7 +24,7 @@ class DatabaseRound:
         worker: RunnerHost,
         connection: DatabaseConnection,
         claims: Claims,
-        attempts: DatabaseAttempts,
+        attempts: Attempts,
         endings: AckBuffer,
     ) -> None:
         self._worker = worker
@@ -51,7 +51,8 @@ class DatabaseRound:
         wants_more = await self._claim()
         if self.recalls:
             self.recalls = False
-            self._attempts.call_off(await self._claims.recalled())
+            tokens = await self._claims.recalled()
+            self._attempts.call_off(lambda claim: claim.token in tokens)
         return await self._next_look_s() if wants_more else SAFETY_POLL_S
 
     async def _look_around(self) -> None:

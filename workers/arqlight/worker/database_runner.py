@@ -21,7 +21,7 @@ from arqlight.journal.deadline import CALL_S, SEVERAL_CALLS_S
 from arqlight.runtime.job_log import Logbook
 from arqlight.version import __version__
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.database_attempts import DatabaseAttempts
+from arqlight.worker.attempts import Attempts
 from arqlight.worker.database_heartbeat import DatabaseHeartbeat
 from arqlight.worker.database_round import DatabaseRound
 from arqlight.worker.database_view import view_of
@@ -51,7 +51,9 @@ class Runner:
             Endings(self._pool, manager), self.view.id,
             lambda ending, refusal: failed_instead(ending, refusal, self.view.id, self.view.job_serializer), self.wake,
         )  # fmt: skip
-        self.attempts = DatabaseAttempts(self.view, writes, self._endings, worker.count, self.wake)
+        self.attempts = Attempts(
+            self.view, self._endings, worker.count, self.wake, {}, began=writes.began, over=writes.ended
+        )
         bounds = (worker.settings.keep_succeeded, worker.settings.keep_failed, worker.settings.keep_events)
         self._heartbeat = DatabaseHeartbeat(worker, self._pool, self.view.id, manager, self._about, bounds)
         self.round = DatabaseRound(worker, connection, self._claims, self.attempts, self._endings)

@@ -46,7 +46,7 @@ from arqlight.settings import Settings, load_settings, split_names
 from arqlight.tasks import Task
 from arqlight.version import __version__
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.attempt import MOST_WAITS, Attempt
+from arqlight.worker.attempts import Attempts
 from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
 from arqlight.worker.queue_order import QueueOrder
 from arqlight.worker.refused_ending import failed_instead
@@ -106,8 +106,6 @@ class Worker(arq.Worker):
         self._runners: list[Runner] = []
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
         self.is_stopping = False
-        # What runs, by claim: a job of the same id may run again here while hooks of its last attempt still do.
-        self.attempts: dict[str, Attempt] = {}
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
         self.secrets = secrets_of(settings)
@@ -155,6 +153,7 @@ class Worker(arq.Worker):
         self.ack_buffer = AckBuffer(
             Journal(self.pool, self.settings, self._lines[1]), self.id, self._failed_instead, self._wake.set
         )
+        self.attempts = Attempts(self, self.ack_buffer, self.count, self._freed, self.tasks)
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
         await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
@@ -228,16 +227,8 @@ class Worker(arq.Worker):
         finally:
             self._asking = 0
         self._lost_an_answer = False
-        attempts = [Attempt(self, claim) for claim in claims]
-        for attempt in attempts:
-            key = attempt.claim.key
-            task = self.loop.create_task(self._run(attempt))
-            self.tasks[key] = self.job_tasks[key] = task
-            self.attempts[key] = attempt
-            task.add_done_callback(partial(self._settle, attempt))
-        if attempts:
-            # Behind the first step of each: a task that never waits needs no timer.
-            self.loop.call_soon(self._set_timers, attempts)
+        if claims:
+            self.attempts.start(claims)
             self.loop.call_later(BUSY_AFTER_S, self._mark_busy, claims)
         if self._free_slots() > 0:
             if self._may_have_more:
@@ -247,7 +238,7 @@ class Worker(arq.Worker):
 
     async def _give_back(self) -> None:
         """After a claim whose answer never came: the server may have given jobs that nobody here knows of."""
-        running = (attempt.claim for attempt in self.attempts.values())
+        running = (attempt.claim for attempt in self.attempts.running.values())
         returned = await self.journal.give_back(self.id, (*running, *self.ack_buffer.unwritten()))
         self._lost_an_answer = False
         if returned:
@@ -286,14 +277,8 @@ class Worker(arq.Worker):
         begun = self._jobs_started() + sum(len(runner.attempts.running) for runner in self._runners)
         return begun + self._asking + sum(runner.round.asking for runner in self._runners) if and_asked_for else begun
 
-    def _set_timers(self, attempts: list[Attempt]) -> None:
-        for attempt in attempts:
-            if task := self.job_tasks.get(attempt.claim.key):
-                attempt.set_timer(task)
-
     def _mark_busy(self, claims: list[Claim]) -> None:
-        running = [claim for claim in claims if claim.key in self.job_tasks]
-        if running:
+        if running := self.attempts.unended(claims):
             # Where it does not arrive, arq's clients are told that the job is deferred.
             self._send_off(self.journal.renew(self.id, running, self.hold_ms))
 
@@ -310,22 +295,8 @@ class Worker(arq.Worker):
 
     async def _abort_jobs(self) -> None:
         self._abort_requested = False
-        for job_id, token in await self.journal.recalled(self.id):
-            key = f"{token} {job_id}"
-            if task := self.job_tasks.get(key):
-                self.aborting_tasks.add(key)
-                task.cancel()
-
-    async def _run(self, attempt: Attempt) -> None:
-        ending = await attempt.run()
-        self.progress.forget(attempt.claim.id)
-        self.job_tasks.pop(attempt.claim.key, None)
-        if self.after_job_end is None:
-            self.ack_buffer.submit(ending)
-            return
-        # A shutdown must not cut a commit in two: the group is flushed, whatever cancels this task.
-        await asyncio.shield(self.ack_buffer.submitted(ending))
-        await attempt.hook(self.after_job_end, "after_job_end")
+        recalled = set(await self.journal.recalled(self.id))
+        self.attempts.call_off(lambda claim: (claim.id, claim.token) in recalled)
 
     def count(self, ending: Ending) -> None:
         """Count a job that is over, once."""
@@ -339,18 +310,7 @@ class Worker(arq.Worker):
     def _failed_instead(self, ending: Ending, refusal: Exception) -> Ending:
         return failed_instead(ending, refusal, self.id, self.job_serializer)
 
-    def _settle(self, attempt: Attempt, done: asyncio.Task[None]) -> None:
-        claim = attempt.claim
-        for underway in (self.tasks, self.job_tasks, self.attempts):
-            underway.pop(claim.key, None)
-        self.aborting_tasks.discard(claim.key)
-        if attempt.ending is not None:
-            self.count(attempt.ending)
-        elif done.cancelled():
-            # Cancelled before its first step: nothing ran, so it goes back uncounted.
-            self.ack_buffer.submit(Ending(claim, "", claim.attempt, "rescheduled", most_uncounted=MOST_WAITS))
-        if not done.cancelled() and (error := done.exception()):
-            logger.error("job %s could not be settled; it is run again when this worker ends", claim.id, exc_info=error)
+    def _freed(self) -> None:
         if self._may_have_more:
             self._wake.set()
         elif self._free_slots() > 0:
@@ -490,7 +450,7 @@ class Worker(arq.Worker):
     def long_running(self) -> list[Claim]:
         """What has run for a third of the time its claim holds since that was renewed."""
         now, renewed = timestamp_ms(), []
-        for attempt in list(self.attempts.values()):
+        for attempt in list(self.attempts.running.values()):
             if now - attempt.renewed_ms > self.hold_ms / 3:
                 attempt.renewed_ms = now
                 renewed.append(attempt.claim)
@@ -498,8 +458,8 @@ class Worker(arq.Worker):
 
     def longest_timeout_s(self) -> float | None:
         """The longest timeout of all that runs now; None where something may run for ever."""
-        running = [self.attempts, *(runner.attempts.running for runner in self._runners)]
-        attempts = [attempt for each in running for attempt in list(each.values())]
+        places = [self.attempts, *(runner.attempts for runner in self._runners)]
+        attempts = [attempt for place in places for attempt in list(place.running.values())]
         timeouts = [attempt.timeout_s for attempt in attempts if attempt.function is not None]
         bounded = [timeout_s for timeout_s in timeouts if timeout_s is not None]
         return max(bounded, default=0.0) if len(bounded) == len(timeouts) else None

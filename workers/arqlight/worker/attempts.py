@@ -1,56 +1,70 @@
-"""The attempts at jobs of a database that run now, each as a task, from its claim until how it ended is handed on."""
+"""The attempts that run now, each as a task, from its claim until how it ended is handed on."""
 
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from arqlight.connections.database.writes import Writes
 from arqlight.journal.journal import Claim, Ending
 from arqlight.worker.ack_buffer import AckBuffer
 from arqlight.worker.attempt import MOST_WAITS, Attempt
 from arqlight.worker.host import RunnerHost
 
-logger = logging.getLogger("arqlight.database")
+logger = logging.getLogger("arqlight.worker")
 
 
-class DatabaseAttempts:
-    """Runs claims by the same rules as on Redis.
+def _nothing(claim: Claim) -> None:
+    pass
+
+
+class Attempts:
+    """Runs claims, of a server or of a database, by the same rules.
+
+    All is kept by claim: a job of the same id may run again here while hooks of its last attempt still do.
 
     :param view: the worker as its attempts see it.
+    :param endings: where it is handed on how each ended.
     :param count: called for each that is over, once.
     :param freed: called when a slot is free.
+    :param tasks: where the tasks stand, by `Claim.key`; arq's own place for them, on Redis.
+    :param began, over: called for each claim, where somebody keeps track of them.
     """
 
     def __init__(
-        self, view: RunnerHost, writes: Writes, endings: AckBuffer, count: Callable[[Ending], None],
-        freed: Callable[[], None],
+        self, view: RunnerHost, endings: AckBuffer, count: Callable[[Ending], None], freed: Callable[[], None],
+        tasks: dict[str, asyncio.Task[None]], began: Callable[[Claim], None] = _nothing,
+        over: Callable[[Claim], None] = _nothing,
     ) -> None:  # fmt: skip
         self._view = view
-        self._writes = writes
         self._endings = endings
         self._count = count
         self._freed = freed
+        self._tasks = tasks
+        self._began = began
+        self._over = over
         self.running: dict[str, Attempt] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
 
     def start(self, claims: Sequence[Claim]) -> None:
         """Run each in a task of its own."""
         for claim in claims:
-            attempt = Attempt(self._view, claim)
-            self.running[claim.key] = attempt
-            self._writes.began(claim)
+            self.running[claim.key] = attempt = Attempt(self._view, claim)
+            self._began(claim)
             self._tasks[claim.key] = task = asyncio.create_task(self._run(attempt))
             task.add_done_callback(partial(self._settle, attempt))
         # Behind the first step of each: a task that never waits needs no timer.
         asyncio.get_running_loop().call_soon(self._set_timers, claims)
 
-    def call_off(self, tokens: set[str]) -> None:
-        """Stop those of these claims that run, each once, as arq's abort does."""
+    def call_off(self, is_meant: Callable[[Claim], bool]) -> None:
+        """Stop those that run and are meant, each once, as arq's abort does."""
         for key, attempt in self.running.items():
-            if attempt.claim.token in tokens and attempt.ending is None and key not in self._view.aborting_tasks:
+            if attempt.ending is None and key not in self._view.aborting_tasks and is_meant(attempt.claim):
                 self._view.aborting_tasks.add(key)
                 self._tasks[key].cancel()
+
+    def unended(self, claims: Sequence[Claim]) -> list[Claim]:
+        """Those of `claims` whose task still runs."""
+        found = ((claim, self.running.get(claim.key)) for claim in claims)
+        return [claim for claim, attempt in found if attempt and attempt.ending is None]
 
     async def wait(self, longest_s: float | None = None) -> None:
         """Return when none runs any longer, or when the time is up."""
@@ -77,7 +91,7 @@ class DatabaseAttempts:
         self.running.pop(claim.key, None)
         self._tasks.pop(claim.key, None)
         self._view.aborting_tasks.discard(claim.key)
-        self._writes.ended(claim)
+        self._over(claim)
         if attempt.ending is not None:
             self._count(attempt.ending)
         elif done.cancelled() and was_called_off:
