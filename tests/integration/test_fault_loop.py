@@ -11,7 +11,13 @@ from tests.storms.fault_loop.faulty_proxy import FAULTS, Position
 from tests.storms.fault_loop.loop import quicken, try_fault
 
 # The commands that carry jobs, each once at least with the faults that differ most.
-WORTH_MOST = [("claim", "answer lost"), ("finish", "silent"), ("fail", "busy"), ("reschedule", "cut off for good")]
+CHOSEN = [
+    ("claim", "answer lost"),
+    ("finish", "silent"),
+    ("fail", "busy"),
+    ("reschedule", "cut off for good"),
+    ("DEL", "silent"),
+]
 BY_CHANCE = 2
 
 
@@ -22,6 +28,6 @@ async def test_a_fault_at_a_command_breaks_no_invariant(
     quicken(monkeypatch)
     commands = ("claim", "finish", "fail", "cancel", "reschedule", "rescue", "heartbeat", "renew", "announce", "recall")
     chosen = [(random.choice(commands), random.choice(FAULTS)) for _ in range(BY_CHANCE)]
-    for command, fault in [*WORTH_MOST, *chosen]:
+    for command, fault in [*CHOSEN, *chosen]:
         _, found = await try_fault(pool, valkey.port, settings, Position(command, 1), fault)
         assert not found, f"{fault} at {command}: {found}"

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
-from types import TracebackType
+from dataclasses import dataclass
 
 from tests.storms.database_fault_loop.wire import READY, Statements, read_message, read_startup, refusal
 from tests.storms.fault_loop.faulty_proxy import Position
+from tests.support.proxy import Proxy
 
 REFUSALS = {
     "serialization failure": "40001",
@@ -32,44 +32,28 @@ class _Link:
     is_silent: bool = False
     loses_answer: bool = False
     refuses: str | None = None
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         self.client.transport.abort()
         self.server.transport.abort()
 
 
-class FaultyProxy:
+class FaultyProxy(Proxy):
     """`async with FaultyProxy(socket, verbs, …) as proxy:` and connect to `proxy.port`, without TLS.
 
     :param at: where the fault is done; nowhere without one.
     """
 
     def __init__(self, socket: str, verbs: dict[str, str], at: Position | None, fault: str, late_s: float) -> None:
+        super().__init__()
         self._socket = socket
         self._verbs = verbs
         self._at = at
-        self._fault = fault
+        self.fault = fault
         self._late_s = late_s
-        self._links: set[_Link] = set()
         self._is_cut_off = False
         self.sent: Counter[str] = Counter()
         self.is_done = asyncio.Event()
-
-    async def __aenter__(self) -> "FaultyProxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        tasks = [task for link in self._links for task in link.tasks]
-        for task in tasks:
-            task.cancel()
-        self._cut_off()
-        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut_off:
@@ -77,10 +61,10 @@ class FaultyProxy:
             return
         from_server, to_server = await asyncio.open_unix_connection(self._socket)
         link = _Link(writer, to_server, Statements(self._verbs))
-        self._links.add(link)
+        self._writers |= {writer, to_server}
         to_server.write(await read_startup(reader))
-        for work in (self._pass_statements(reader, link), self._pass_answers(from_server, link)):
-            link.tasks.append(asyncio.create_task(_until_the_end(work, link)))
+        works = (self._pass_statements(reader, link), self._pass_answers(from_server, link))
+        self._run(*(_until_the_end(work, link) for work in works))
 
     async def _pass_statements(self, reader: asyncio.StreamReader, link: _Link) -> None:
         while True:
@@ -100,18 +84,18 @@ class FaultyProxy:
                 self._refuse(link, link.refuses)
 
     def _do(self, link: _Link) -> None:
-        if self._fault in (*REFUSALS, *FATAL):
-            link.refuses = self._fault
-        elif self._fault == "cut before":
-            link.hang_up()
-        elif self._fault == "answer lost":
+        if self.fault in (*REFUSALS, *FATAL):
+            link.refuses = self.fault
+        elif self.fault == "cut before":
+            link.disconnect()
+        elif self.fault == "answer lost":
             link.loses_answer = True
-        elif self._fault == "silent":
+        elif self.fault == "silent":
             link.is_silent = True
         else:
             self._is_cut_off = True
-            self._cut_off()
-            if self._fault == "cut off and back":
+            self._disconnect()
+            if self.fault == "cut off and back":
                 asyncio.get_running_loop().call_later(self._late_s, self._come_back)
 
     @staticmethod
@@ -133,15 +117,11 @@ class FaultyProxy:
                 link.status = body
             if link.loses_answer:
                 if kind == READY:
-                    link.hang_up()
+                    link.disconnect()
                 continue
             if not link.is_silent:
                 link.client.write(message)
                 await link.client.drain()
-
-    def _cut_off(self) -> None:
-        for link in self._links:
-            link.hang_up()
 
     def _come_back(self) -> None:
         self._is_cut_off = False
@@ -151,4 +131,4 @@ async def _until_the_end(work: Awaitable[None], link: _Link) -> None:
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
         await work
     if not link.is_silent:
-        link.hang_up()
+        link.disconnect()

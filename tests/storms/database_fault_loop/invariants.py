@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.storms.database_fault_loop.scenario import Scenario
 from tests.storms.fault_loop.invariants import RIGHT
-from tests.storms.fault_loop.scenario import JOBS
+from tests.storms.fault_loop.jobs import JOBS
 
 STATES = {"successful": "succeeded", "canceled": "cancelled", "failed": "failed"}
 
@@ -45,13 +45,13 @@ def _of_job(run: Scenario, job: str, state: str, attempts: int, log: list[Any]) 
     refused = any(told["exception_type"] == "EndingRefused" for told in reasons)
     if state not in RIGHT.get(job, {"succeeded"}) and not refused:
         found.append(f"{job} {state}: {reasons}")
-    if not run.ran[job] and state == "succeeded":
+    if not run.jobs.ran[job] and state == "succeeded":
         found.append(f"{job} never ran")
     if not log or STATES.get(log[-1]["status"]) != state:
         found.append(f"{job} {state}, but its last entry is {log[-1]['status'] if log else None}")
     claims = sum(entry["status"] == "picked" for entry in log)
-    if run.ran[job] > claims:
-        found.append(f"{job} ran {run.ran[job]} times in {claims} claims")
+    if run.jobs.ran[job] > claims:
+        found.append(f"{job} ran {run.jobs.ran[job]} times in {claims} claims")
     uncounted = sum(told.get("reason") == "unclaimed" for told in tracebacks)
     counted = sum(
         "exception_type" in told for told, entry in zip(tracebacks, log, strict=True) if entry["status"] == "queued"

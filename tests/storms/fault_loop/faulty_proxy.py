@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from types import TracebackType
 
 from tests.storms.fault_loop.resp import read_answer, read_command
+from tests.support.proxy import LARGEST, Proxy
 
 REFUSALS = {
     "busy": "BUSY Valkey is busy running a script.",
@@ -31,7 +31,7 @@ class Position:
     number: int
 
 
-class FaultyProxy:
+class FaultyProxy(Proxy):
     """`async with FaultyProxy(port, name_of, …) as proxy:` and connect to `proxy.port`.
 
     :param name_of: a command's name, from its parts: the script's verb for EVALSHA.
@@ -42,54 +42,32 @@ class FaultyProxy:
     def __init__(
         self, target: int, name_of: Callable[[list[bytes]], str], at: Position | None, fault: str, late_s: float
     ) -> None:
+        super().__init__()
         self._target = target
         self._name_of = name_of
         self._at = at
-        self._fault = fault
+        self.fault = fault
         self._late_s = late_s
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: set[asyncio.StreamWriter] = set()
         self._is_cut_off = False
         self.sent: Counter[str] = Counter()
         self.is_done = asyncio.Event()
-
-    async def __aenter__(self) -> "FaultyProxy":
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, limit=1 << 24)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        self._hang_up()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def _hang_up(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if self._is_cut_off:
             writer.transport.abort()
             return
-        there = await asyncio.open_connection("127.0.0.1", self._target, limit=1 << 24)
+        there = await asyncio.open_connection("127.0.0.1", self._target, limit=LARGEST)
         self._writers |= {writer, there[1]}
         link = _Link(writer, there[1])
-        for work in (self._pass_commands(reader, link), self._pass_answers(there[0], link)):
-            task = asyncio.create_task(_until_the_end(work, link))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        works = (self._pass_commands(reader, link), self._pass_answers(there[0], link))
+        self._run(*(_until_the_end(work, link) for work in works))
 
     async def _pass_answers(self, reader: asyncio.StreamReader, link: "_Link") -> None:
         while True:
             answer = await read_answer(reader)
             await link.may_answer.wait()
             if link.drops_answer:
-                link.hang_up()
+                link.disconnect()
                 return
             link.waiting -= 1
             link.client.write(answer)
@@ -110,25 +88,25 @@ class FaultyProxy:
 
     async def _do_fault(self, sent: bytes, link: "_Link") -> bool:
         """Whether the command is passed on."""
-        if self._fault in REFUSALS:
+        if self.fault in REFUSALS:
             while link.waiting > 0:  # answers come in the order of the commands
                 await asyncio.sleep(0.001)
-            link.client.write(f"-{REFUSALS[self._fault]}\r\n".encode())
+            link.client.write(f"-{REFUSALS[self.fault]}\r\n".encode())
             return False
-        if self._fault == "cut before":
-            link.hang_up()
+        if self.fault == "cut before":
+            link.disconnect()
             return False
-        if self._fault == "answer lost":
+        if self.fault == "answer lost":
             link.drops_answer = True
-        elif self._fault == "silent":
+        elif self.fault == "silent":
             link.may_answer.clear()
-        elif self._fault == "late":
+        elif self.fault == "late":
             link.may_answer.clear()
             asyncio.get_running_loop().call_later(self._late_s, link.may_answer.set)
         else:
             self._is_cut_off = True
-            self._hang_up()
-            if self._fault == "cut off and back":
+            self._disconnect()
+            if self.fault == "cut off and back":
                 asyncio.get_running_loop().call_later(self._late_s, self._come_back)
             return False
         return True
@@ -148,14 +126,14 @@ class _Link:
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
-    def hang_up(self) -> None:
+    def disconnect(self) -> None:
         self.client.transport.abort()
         self.server.transport.abort()
 
 
-async def _until_the_end(work: object, link: _Link) -> None:
+async def _until_the_end(work: Awaitable[None], link: _Link) -> None:
     try:
         with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            await work  # type: ignore[misc]
+            await work
     finally:
-        link.hang_up()
+        link.disconnect()

@@ -5,7 +5,8 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
-from tests.storms.fault_loop.scenario import HIGH, JOBS, QUEUE, Scenario
+from tests.storms.fault_loop.jobs import HIGH, JOBS, QUEUE
+from tests.storms.fault_loop.scenario import Scenario
 
 ENDS = ("succeeded", "failed", "cancelled")
 # How each job ends when nothing is wrong; "off" may have ended before it was called off, or been too quick for it.
@@ -14,7 +15,7 @@ RIGHT = {"bad": {"failed"}, "off": {"cancelled", "succeeded"}}
 
 async def broken(run: Scenario) -> list[str]:
     """Every invariant that does not hold, in words."""
-    redis, found = run.redis, []
+    redis, found = run.redis, [] if run.closed else ["a worker did not stop in time"]
     ended = {state: {id_.decode() for id_ in await redis.zrange(f"arqlight:{state}", 0, -1)} for state in ENDS}
     for job in JOBS:
         found += await _of_job(redis, run, job, [state for state in ENDS if job in ended[state]])
@@ -36,20 +37,20 @@ async def _of_job(redis: ArqRedis, run: Scenario, job: str, states: list[str]) -
     refused = any(entry.get("error") == "EndingRefused" for entry in history)
     if state not in RIGHT.get(job, {"succeeded"}) and not refused:
         found.append(f"{job} {state}: {[(entry.get('error'), entry.get('message')) for entry in history]}")
-    if not run.ran[job] and state == "succeeded":
+    if not run.jobs.ran[job] and state == "succeeded":
         found.append(f"{job} never ran")
     events = [_fields(fields) for _, fields in await redis.xrange("arqlight:events")]
     mine = [event for event in events if event["job"] == job]
     if not mine or mine[-1]["state"] != state:
         found.append(f"{job} {state}, but its last event is {mine[-1] if mine else None}")
     claims = sum(event["state"] == "processing" for event in mine)
-    if run.ran[job] > claims:
-        found.append(f"{job} ran {run.ran[job]} times in {claims} claims")
+    if run.jobs.ran[job] > claims:
+        found.append(f"{job} ran {run.jobs.ran[job]} times in {claims} claims")
     # Each run but the last was counted with its reason, or went back uncounted with an event that says so.
     uncounted = sum(event["state"] == "queued" and "failure" not in event for event in mine[1:])
     reasons = sum(entry.get("kind") == "failure" for entry in history)
-    if run.ran[job] - 1 > reasons + uncounted:
-        found.append(f"{job} ran {run.ran[job]} times, with {reasons} reasons in its history")
+    if run.jobs.ran[job] - 1 > reasons + uncounted:
+        found.append(f"{job} ran {run.jobs.ran[job]} times, with {reasons} reasons in its history")
     if await redis.exists(f"arq:job:{job}", f"arq:retry:{job}", f"arq:in-progress:{job}"):
         found.append(f"{job} {state}, and keys of arq's are left: {await redis.keys(f'arq:*:{job}')}")
     if (state == "failed") != bool(await redis.exists(f"arqlight:payload:{job}")):

@@ -315,6 +315,11 @@ class Journal:
             await self._preserve(queue)
         return changed
 
+    async def look_after_queues(self) -> None:
+        """Keep the arguments of what waits, and the list of queues that hold jobs; to be called every few seconds."""
+        await self.preserve()
+        await self.find_active_queues()
+
     async def preserve(self) -> None:
         """Keep the arguments of what waits (`preserve.lua`). To be called now and then: one of all callers does it."""
         for key, turn_s, queues in (("preserved_paused", 30, "paused"), ("preserved", 600, "queues")):

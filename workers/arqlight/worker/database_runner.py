@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import json
 import logging
-import os
-import socket
 import uuid
 from typing import Any
 
@@ -19,13 +17,12 @@ from arqlight.errors import ArqlightError
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.deadline import CALL_S, SEVERAL_CALLS_S
 from arqlight.runtime.job_log import Logbook
-from arqlight.version import __version__
+from arqlight.worker.about import about
 from arqlight.worker.ack_buffer import AckBuffer
 from arqlight.worker.attempts import Attempts
 from arqlight.worker.database_heartbeat import DatabaseHeartbeat
 from arqlight.worker.database_round import DatabaseRound
 from arqlight.worker.database_view import view_of
-from arqlight.worker.heartbeat import memory_bytes
 from arqlight.worker.host import RunnerHost
 from arqlight.worker.refused_ending import failed_instead
 
@@ -145,13 +142,10 @@ class Runner:
 
     def _about(self) -> dict[str, Any]:
         """What the worker says of itself; also called in the heartbeat's thread."""
-        worker = self._worker
-        return {
-            "host": socket.gethostname(), "pid": os.getpid(), "version": __version__,
-            "queues": [queue_name(queue) for queue in worker.queues], "tasks": sorted(worker.functions),
-            "limits": {queue_name(queue): limit for queue, limit in worker.limits.items()},
-            "max_jobs": worker.max_jobs, "memory_bytes": memory_bytes(),
-        }  # fmt: skip
+        told = about(self._worker)
+        told["queues"] = [queue_name(queue) for queue in told["queues"]]
+        told["limits"] = {queue_name(queue): limit for queue, limit in told["limits"].items()}
+        return told
 
 
 async def _cancelled(task: asyncio.Task[None] | None) -> None:

@@ -10,13 +10,12 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import arq
 from arq.connections import ArqRedis, create_pool, log_redis_info
-from arq.cron import CronJob
 from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
@@ -25,12 +24,11 @@ from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import connect_arq
 from arqlight.errors import ServerUnreachable
-from arqlight.jobs.display import iso
 from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.jobs.overrides import Overrides
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.serialization import write_json
-from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
+from arqlight.journal.deadline import CALL_S, SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Ending, Journal
 from arqlight.journal.keys import KEYS
@@ -44,10 +42,10 @@ from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due
 from arqlight.settings import Settings, load_settings, split_names
 from arqlight.tasks import Task
-from arqlight.version import __version__
+from arqlight.worker.about import about, about_cron
 from arqlight.worker.ack_buffer import AckBuffer
 from arqlight.worker.attempts import Attempts
-from arqlight.worker.heartbeat import BEAT_S, Heartbeat, memory_bytes
+from arqlight.worker.heartbeat import BEAT_S, Heartbeat
 from arqlight.worker.queue_order import QueueOrder
 from arqlight.worker.refused_ending import failed_instead
 from arqlight.worker.wakeup import Wakeup
@@ -155,7 +153,8 @@ class Worker(arq.Worker):
         )
         self.attempts = Attempts(self, self.ack_buffer, self.count, self._freed, self.tasks)
         logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
-        await log_redis_info(self.pool, logger.info)
+        async with self._in_time(SEVERAL_CALLS_S):
+            await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
         self.logbook = self._telling.enter_context(
@@ -168,10 +167,11 @@ class Worker(arq.Worker):
         self.ctx["log"] = job_log()
         if self.on_startup:
             await self.on_startup(self.ctx)
-        await self.announce(self.journal)
-        await self._follow_overrides()
-        await ensure_schedules(self.pool, self.schedules)
-        notified = await allow_notifications(self.pool)
+        async with self._in_time(SEVERAL_CALLS_S):
+            await self.announce(self.journal)
+            await self._follow_overrides()
+            await ensure_schedules(self.pool, self.schedules)
+            notified = await allow_notifications(self.pool)
         self._wakeup = Wakeup(self.pool, self.queues, self._woken)
         companions: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "listener for wake-ups": self._wakeup.listen,
@@ -369,8 +369,7 @@ class Worker(arq.Worker):
                 async with deadline(SEVERAL_CALLS_S):
                     await self._follow_overrides()
                     await fire_due(self.pool, self.journal)
-                    await self.journal.preserve()
-                    await self.journal.find_active_queues()
+                    await self.journal.look_after_queues()
             except (*SERVER_AWAY, builtins.TimeoutError) as error:
                 logger.warning("periodic jobs and settings could not be looked at: %s", error)
 
@@ -385,7 +384,7 @@ class Worker(arq.Worker):
         super().handle_sig_wait_for_completion(signum)
 
     async def close(self) -> None:
-        """Stop: running jobs go back, what ended is committed, the lease is given up; then as arq does."""
+        """Stop: running jobs go back, what ended is committed, the lease is given up; the rest is as in arq."""
         if self._pool is None:
             return
         if not self._handle_signals:
@@ -408,7 +407,29 @@ class Worker(arq.Worker):
             await line.close()
         for database in self.databases:
             await database.close()
-        await super().close()
+        with contextlib.suppress(*SERVER_AWAY, builtins.TimeoutError):  # then the key runs out by itself
+            async with deadline(CALL_S):
+                await self.pool.delete(self.health_check_key)
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+        await self.pool.close(close_connection_pool=True)
+        self._pool = None
+
+    @contextlib.asynccontextmanager
+    async def _in_time(self, seconds: float) -> AsyncIterator[None]:
+        """Raise ServerUnreachable when the server does not answer the calls of the body."""
+        try:
+            async with deadline(seconds):
+                yield
+        except builtins.TimeoutError as error:
+            raise ServerUnreachable(f"the server at {self._place} did not answer within {seconds:g} s") from error
+
+    @property
+    def _place(self) -> str:
+        where = self.redis_settings
+        if self.redis_url is not None:
+            return shown_redis(self.redis_url)
+        return f"{where.host}:{where.port}" if where else "the given pool"
 
     async def _connect(self) -> ArqRedis:
         kept: dict[str, Any] = {
@@ -420,10 +441,7 @@ class Worker(arq.Worker):
                 return await connect_arq(self.redis_url, **kept)
             return await create_pool(self.redis_settings, **kept)
         except (RedisError, OSError) as error:
-            where = self.redis_settings
-            place = f"{where.host}:{where.port}" if where else "the given pool"
-            place = shown_redis(self.redis_url) if self.redis_url is not None else place
-            raise ServerUnreachable(f"no Redis or Valkey answers at {place}: {error}; is it running?") from error
+            raise ServerUnreachable(f"no Redis or Valkey answers at {self._place}: {error}; is it running?") from error
 
     async def connect_beside(self) -> ArqRedis:
         """A connection for another event loop than the worker's."""
@@ -433,19 +451,12 @@ class Worker(arq.Worker):
         return ArqRedis(type(pool)(connection_class=pool.connection_class, **pool.connection_kwargs))
 
     def record(self) -> dict[str, str]:
-        return {
-            "host": socket.gethostname(),
-            "pid": str(os.getpid()),
-            "version": __version__,
-            "queues": json.dumps(self.queues),
-            "tasks": json.dumps(sorted(self.functions)),
-            "crons": json.dumps([_cron_record(cron) for cron in self.cron_jobs or ()]),
-            "max_jobs": str(self.max_jobs),
-            "limits": json.dumps(self.limits),
-            "aborts": "1" if self.allow_abort_jobs else "0",
-            "started_at": str(self._started_ms),
-            "memory_bytes": str(memory_bytes()),
-        }
+        """What the worker says of itself."""
+        told = {
+            **about(self), "crons": [about_cron(cron) for cron in self.cron_jobs or ()],
+            "aborts": int(self.allow_abort_jobs), "started_at": self._started_ms,
+        }  # fmt: skip
+        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in told.items()}
 
     def long_running(self) -> list[Claim]:
         """What has run for a third of the time its claim holds since that was renewed."""
@@ -471,12 +482,3 @@ class Worker(arq.Worker):
             name: {"queue": f.queue if isinstance(f, Task) else self.queue_name, "serializer": serializer}
             for name, f in self.functions.items()
         }
-
-
-def _cron_record(cron: CronJob) -> dict[str, Any]:
-    """One of the application's own cron jobs, as arq runs it."""
-    fields = ("month", "day", "weekday", "hour", "minute", "second")
-    when = {name: getattr(cron, name) for name in fields if getattr(cron, name) is not None}
-    words = ", ".join(f"{name} {sorted(value) if isinstance(value, set) else value}" for name, value in when.items())
-    due = cron.next_run
-    return {"name": cron.name, "words": words, "next_at": iso(due.timestamp() * 1000) if due else None}

@@ -30,8 +30,7 @@ class RedisMaintenance:
 
     async def look_after_queues(self) -> None:
         """Keep the arguments of what waits, and the list of queues that hold jobs."""
-        await self._journal.preserve()
-        await self._journal.find_active_queues()
+        await self._journal.look_after_queues()
 
     async def warnings(self) -> list[str]:
         """What will stop jobs or lose them, the worst first."""
