@@ -286,8 +286,9 @@ class Worker(arq.Worker):
         """Do something that nobody waits for, and that may be lost when the server is away."""
 
         async def run() -> None:
-            with contextlib.suppress(*SERVER_AWAY):
-                await errand
+            with contextlib.suppress(*SERVER_AWAY, builtins.TimeoutError):
+                async with deadline(CALL_S):
+                    await errand
 
         task = self.loop.create_task(run())
         self._errands.add(task)
