@@ -9,6 +9,7 @@ from arq.connections import ArqRedis
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.reader import Reader
 from tests.conftest import StartWorker
+from tests.support.job_states import reaches
 from tests.support.waiting import eventually
 
 QUEUE = "arq:queue"
@@ -18,10 +19,6 @@ DAY_S = 86_400
 async def _life(pool: ArqRedis, job_id: str) -> int:
     """Seconds that the arguments of a job still have; -1 for ever."""
     return int(await pool.ttl(f"arq:job:{job_id}"))
-
-
-async def _state(reader: Reader, job_id: str, state: str) -> bool:
-    return bool((await reader.job_json(job_id))["state"] == state)
 
 
 async def test_a_job_of_ours_expires_only_when_it_asked_to(pool: ArqRedis, journal: Journal) -> None:
@@ -67,7 +64,7 @@ async def test_what_began_keeps_its_arguments_and_its_tries(
 
     await start_worker([func(put_off, name="put_off")])
     await pool.enqueue_job("put_off", _job_id="one", _expires=3600)
-    await eventually(lambda: _state(reader, "one", "scheduled"))
+    await reaches(reader, "one", "scheduled")
     assert await _life(pool, "one") == -1
     assert (await pool.get("arq:retry:one"), await pool.ttl("arq:retry:one")) == (b"1", -1)
 
@@ -80,7 +77,7 @@ async def test_what_failed_keeps_its_arguments_through_a_retry(
 
     worker = await start_worker([func(bad, name="bad")])
     await pool.enqueue_job("bad", _job_id="one", _expires=3600)
-    await eventually(lambda: _state(reader, "one", "failed"))
+    await reaches(reader, "one", "failed")
     assert await pool.ttl("arqlight:payload:one") == -1
     assert await pool.exists("arq:result:one")
     await worker.close()

@@ -14,6 +14,7 @@ from arq.worker import FailedJobs
 from arqlight.journal.reader import Reader
 from arqlight.tasks import Backoff, task
 from tests.conftest import StartWorker
+from tests.support.job_states import reaches
 from tests.support.waiting import eventually
 
 
@@ -22,13 +23,8 @@ def named(*functions: Any) -> list[Any]:
     return [func(function, name=function.__name__) for function in functions]
 
 
-async def _state(reader: Reader, job_id: str, state: str) -> Any:
-    detail = await reader.job_json(job_id)
-    return detail if detail["state"] == state else None
-
-
 async def _ends(reader: Reader, job_id: str, state: str = "failed") -> Any:
-    return await eventually(lambda: _state(reader, job_id, state))
+    return await reaches(reader, job_id, state)
 
 
 async def test_a_task_that_raises_a_cancellation_of_its_own_is_out_of_tries_like_any_other(
@@ -207,7 +203,7 @@ async def test_one_shutdown_of_a_job_goes_uncounted_and_not_two_in_a_row(
     attempts = []
     for _ in range(4):
         worker = await start_worker(named(long))
-        await eventually(lambda: _state(reader, "long", "processing"))
+        await reaches(reader, "long", "processing")
         worker.handle_sig(signal.SIGUSR1)
         await worker.close()
         attempts.append((await reader.job_json("long"))["attempts"])
@@ -312,7 +308,7 @@ async def test_an_id_that_still_runs_is_taken_though_its_arguments_expired(
 
     await start_worker([func(waits, name="waits", keep_result=0)])
     await pool.enqueue_job("waits", _job_id="one")
-    await eventually(lambda: _state(reader, "one", "processing"))
+    await reaches(reader, "one", "processing")
     await pool.delete("arq:job:one")
     with pytest.raises(JobExists):
         await journal.enqueue([NewJob("waits", "arq:queue", id="one")])

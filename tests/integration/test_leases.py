@@ -14,6 +14,7 @@ from arqlight.journal.reader import Reader
 from arqlight.journal.scripting import LEASE_MS
 from arqlight.settings import Settings
 from tests.conftest import StartWorker
+from tests.support.job_states import none_waits
 from tests.support.waiting import eventually
 
 QUEUE = "arq:queue"
@@ -73,7 +74,7 @@ async def test_a_job_that_runs_longer_than_its_claim_holds_is_held_again(
     assert await pool.ttl("arq:job:long") == -1
     assert await pool.zcard("arqlight:processing:arq:queue") == 1
     may_end.set()
-    await eventually(lambda: _none_waits(pool))
+    await eventually(lambda: none_waits(pool))
 
 
 async def _renewed(pool: ArqRedis, scores: list[float], times: int) -> bool:
@@ -85,10 +86,6 @@ async def _renewed(pool: ArqRedis, scores: list[float], times: int) -> bool:
     if not scores or score > scores[-1] + 50:
         scores.append(score)
     return len(scores) > times
-
-
-async def _none_waits(pool: ArqRedis) -> bool:
-    return not await pool.zcard(QUEUE)
 
 
 async def test_a_heartbeat_that_cannot_connect_at_first_begins_when_it_can(

@@ -11,6 +11,7 @@ from arq.connections import ArqRedis
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.reader import Reader
 from tests.conftest import StartWorker
+from tests.support.job_states import succeeded
 from tests.support.waiting import eventually
 
 MANY = 2_000
@@ -90,12 +91,8 @@ async def test_sorted_sets_of_other_applications_wake_nobody(
     assert stats.get("cmdstat_evalsha", {"calls": 0})["calls"] <= 5
     began = time.monotonic()
     await pool.enqueue_job("ok", _job_id="one")
-    await eventually(lambda: _succeeded(pool))
+    await eventually(lambda: succeeded(pool, 1))
     assert time.monotonic() - began < 10
-
-
-async def _succeeded(pool: ArqRedis) -> bool:
-    return bool(await pool.zcard("arqlight:succeeded") == 1)
 
 
 async def test_the_past_of_a_job_that_a_plain_arq_worker_may_end_goes_with_time(

@@ -12,16 +12,12 @@ from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.reader import Reader
 from arqlight.worker.worker import Worker
 from tests.conftest import StartWorker
+from tests.support.job_states import reaches
 from tests.support.waiting import eventually
 
 
-async def _detail(reader: Reader, job_id: str, state: str) -> Any:
-    detail = await reader.job_json(job_id)
-    return detail if detail["state"] == state else None
-
-
 async def _ends(reader: Reader, job_id: str, state: str) -> Any:
-    return await eventually(lambda: _detail(reader, job_id, state), within_s=30)
+    return await reaches(reader, job_id, state, within_s=30)
 
 
 async def ok(ctx: dict[str, Any]) -> None:

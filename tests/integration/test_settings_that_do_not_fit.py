@@ -40,7 +40,7 @@ RIGHT = [
     ("PUBLIC_URL", ""), ("ALLOWED_HOSTS", "a.internal, 10.0.0.1,::1"), ("ALERT_EMAIL", "ada@example.org"),
     ("QUEUES", "high=6, default=3"), ("QUEUES", "arq:mine"), ("QUEUE_LIMITS", ""), ("QUEUE_LIMITS", "a=5, b=2"),
     ("SMTP_FROM", "arqlight <no-reply@localhost>"), ("SMTP_FROM", "a@b"), ("STORAGE_URL", "s3://bucket/prefix"),
-    ("STORAGE_URL", "file:///tmp/not/yet"), ("WEBHOOK_SECRET", "whsec_" + "ZGVtby1vbmx5"),
+    ("STORAGE_URL", "file:///not/yet"), ("WEBHOOK_SECRET", "whsec_" + "ZGVtby1vbmx5"),
     ("CONNECTIONS", "a=redis://x,b=redis://y"), ("OIDC_ISSUER", "http://127.0.0.1:8000/realm"),
 ]  # fmt: skip
 

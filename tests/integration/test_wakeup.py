@@ -14,6 +14,7 @@ from redis.exceptions import ResponseError
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.worker.worker import Worker
 from tests.conftest import StartWorker
+from tests.support.job_states import none_waits, succeeded
 from tests.support.waiting import eventually
 
 QUEUE = "arq:queue"
@@ -60,15 +61,11 @@ async def test_one_job_wakes_one_of_several_idle_workers(
             await journal.enqueue([NewJob("ok", QUEUE)])
         else:
             await pool.enqueue_job("ok")
-        await eventually(partial(_succeeded, pool, number))
+        await eventually(partial(succeeded, pool, number))
         await _idle(pool, workers)
     woken = sum(len(each) for each in claims)
     # The stager may look just as our own job is taken; it never wakes all of them.
     assert 10 <= woken <= 12
-
-
-async def _succeeded(pool: ArqRedis, number: int) -> bool:
-    return bool(await pool.zcard("arqlight:succeeded") == number)
 
 
 async def test_more_jobs_than_one_worker_has_slots_for_wake_the_others(
@@ -95,7 +92,7 @@ async def test_a_scheduled_job_wakes_a_worker_when_it_is_due(
     await _idle(pool, workers)
     began = time.monotonic()
     await journal.enqueue([NewJob("ok", QUEUE, delay_ms=300)])
-    await eventually(lambda: _succeeded(pool, 1), within_s=5)
+    await eventually(lambda: succeeded(pool, 1), within_s=5)
     assert time.monotonic() - began >= 0.29
 
 
@@ -109,7 +106,7 @@ async def test_another_worker_takes_the_stagers_post(
     await first.close()
     await eventually(lambda: _is_stager(pool, second))
     await pool.enqueue_job("ok")
-    await eventually(lambda: _succeeded(pool, 1), within_s=5)
+    await eventually(lambda: succeeded(pool, 1), within_s=5)
 
 
 async def _is_stager(pool: ArqRedis, worker: Worker) -> bool:
@@ -130,7 +127,7 @@ async def test_a_server_that_refuses_notifications_is_polled_and_the_log_says_so
         await start_worker([ok], poll_delay=0.1)
         for number in (1, 2):
             await pool.enqueue_job("ok")
-            await eventually(partial(_succeeded, pool, number), within_s=5)
+            await eventually(partial(succeeded, pool, number), within_s=5)
     assert len([line for line in caplog.messages if "polled for" in line]) == 1
 
 
@@ -164,12 +161,8 @@ async def test_a_worker_that_was_full_takes_at_once_what_came_meanwhile(
     await eventually(lambda: _runs(pool, 1))
     await journal.enqueue([NewJob("test_wakeup.ok", QUEUE, id="next")])
     may_end.set()
-    await eventually(lambda: _none_waits(pool))
+    await eventually(lambda: none_waits(pool))
 
 
 async def _runs(pool: ArqRedis, number: int) -> bool:
     return bool(await pool.zcard("arqlight:processing:arq:queue") == number)
-
-
-async def _none_waits(pool: ArqRedis) -> bool:
-    return not await pool.zcard(QUEUE)

@@ -12,6 +12,7 @@ from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.reader import Reader
 from arqlight.settings import Settings
 from tests.conftest import StartWorker
+from tests.support.job_states import reaches, succeeded
 from tests.support.waiting import eventually
 
 QUEUE = "arq:queue"
@@ -25,11 +26,6 @@ def task(name: str) -> Any:
     return func(_ok, name=name)
 
 
-async def _state(reader: Reader, job_id: str, state: str) -> Any:
-    detail = await reader.job_json(job_id)
-    return detail if detail["state"] == state else None
-
-
 async def test_a_job_goes_to_the_worker_that_has_its_task(
     pool: ArqRedis, start_worker: StartWorker, reader: Reader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -39,12 +35,8 @@ async def test_a_job_goes_to_the_worker_that_has_its_task(
     names = [name for _ in range(10) for name in ("a", "b", "both")]
     for number, name in enumerate(names):
         await pool.enqueue_job(name, _job_id=f"{name}-{number}")
-    await eventually(lambda: _succeeded(pool, len(names)))
+    await eventually(lambda: succeeded(pool, len(names)))
     assert not await pool.zcard("arqlight:failed")
-
-
-async def _succeeded(pool: ArqRedis, number: int) -> bool:
-    return bool(await pool.zcard("arqlight:succeeded") == number)
 
 
 async def test_a_worker_with_other_tasks_does_not_spin_while_the_right_one_is_full(
@@ -59,7 +51,7 @@ async def test_a_worker_with_other_tasks_does_not_spin_while_the_right_one_is_fu
     other = await start_worker([task("other")])
     await start_worker([func(wait, name="wait"), task("mine")], max_jobs=1)
     await pool.enqueue_job("wait", _job_id="first")
-    await eventually(lambda: _state(reader, "first", "processing"))
+    await reaches(reader, "first", "processing")
     claims, claim = 0, other._claim
 
     async def counted() -> None:
@@ -73,7 +65,7 @@ async def test_a_worker_with_other_tasks_does_not_spin_while_the_right_one_is_fu
     await asyncio.sleep(0.3)  # nothing is to happen in this time
     assert claims < 10
     may_end.set()
-    await eventually(lambda: _state(reader, "second", "succeeded"))
+    await reaches(reader, "second", "succeeded")
 
 
 async def test_a_worker_that_keeps_to_its_own_tasks_never_takes_another(
@@ -82,10 +74,10 @@ async def test_a_worker_that_keeps_to_its_own_tasks_never_takes_another(
     await start_worker([task("mine")], keeps_to_own_tasks=True)
     await pool.enqueue_job("theirs", _job_id="theirs")
     await pool.enqueue_job("mine", _job_id="mine")
-    await eventually(lambda: _state(reader, "mine", "succeeded"))
+    await reaches(reader, "mine", "succeeded")
     assert (await reader.job_json("theirs"))["state"] == "queued"
     await start_worker([task("theirs")])
-    await eventually(lambda: _state(reader, "theirs", "succeeded"))
+    await reaches(reader, "theirs", "succeeded")
 
 
 async def test_a_task_that_no_living_worker_has_fails_as_in_arq(
@@ -95,7 +87,7 @@ async def test_a_task_that_no_living_worker_has_fails_as_in_arq(
     await gone.close()
     await start_worker([task("mine")])
     await pool.enqueue_job("theirs", _job_id="theirs")
-    failed = await eventually(lambda: _state(reader, "theirs", "failed"))
+    failed = await reaches(reader, "theirs", "failed")
     assert "no living worker of queue 'default' has a task named 'theirs'" in failed["message"]
 
 
@@ -105,7 +97,7 @@ async def test_a_worker_of_another_queue_with_that_task_does_not_count(
     await start_worker([task("theirs")], queues=["arq:queue:high"])
     await start_worker([task("mine")])
     await pool.enqueue_job("theirs", _job_id="theirs")
-    await eventually(lambda: _state(reader, "theirs", "failed"))
+    await reaches(reader, "theirs", "failed")
 
 
 @pytest.mark.parametrize("whose", ["plain arq workers run", "another worker has the task of"])
@@ -121,7 +113,7 @@ async def test_two_thousand_jobs_at_the_head_that_are_not_ours_do_not_starve_the
             await pipe.execute()
     await start_worker([task("mine")], keeps_to_own_tasks=True)
     await pool.enqueue_job("mine", _job_id="mine")
-    await eventually(lambda: _state(reader, "mine", "succeeded"))
+    await reaches(reader, "mine", "succeeded")
 
 
 async def test_a_server_that_lost_its_data_is_told_again_what_a_worker_can_run(
@@ -163,7 +155,7 @@ async def test_an_id_that_failed_on_one_queue_and_waits_on_another_can_be_cancel
 ) -> None:
     await start_worker([task("mine")])
     await pool.enqueue_job("none", _job_id="one")
-    await eventually(lambda: _state(reader, "one", "failed"))
+    await reaches(reader, "one", "failed")
     await pool.delete("arq:result:one")
     await pool.enqueue_job("mine", _job_id="one", _queue_name="arq:queue:high")
     assert await journal.cancel("one", "arq:queue:high", "mine")

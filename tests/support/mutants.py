@@ -28,6 +28,7 @@ PACKAGE = Path("workers/arqlight")
 PYTHON = (
     "worker/worker.py",
     "worker/attempt.py",
+    "worker/attempts.py",
     "worker/ack_buffer.py",
     "worker/heartbeat.py",
     "worker/refused_ending.py",

@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from arqlight.jobs.display import to_moment
 from arqlight.jobs.job import Failure
+from arqlight.jobs.names import raw_name, read_name
 from arqlight.jobs.queues import QUEUE_PREFIX
 from arqlight.jobs.serialization import serializer_named
 from arqlight.journal import tracing
@@ -135,7 +136,7 @@ class Journal:
         with tracing.enqueue_span([str(task) for task in flat[2::6]] if tracing.is_on() else ()) as traceparent:
             if traceparent:
                 await tracing.carry(self.redis, ids, traceparent)
-            taken = [_text(job_id) for job_id in await self.scripts.run("enqueue", *flat)]
+            taken = [read_name(job_id) for job_id in await self.scripts.run("enqueue", *flat)]
             if taken:
                 raise JobExists(taken)
         return ids
@@ -165,26 +166,35 @@ class Journal:
         left, token, *flat = await self.scripts.run(
             "claim", worker, slots, hold_ms, int(honours_abort), int(keeps_to_own), *turns
         )
-        token = _text(token)
+        token = read_name(token)
         claims = [
-            Claim(_text(job_id), _text(queue), payload, attempt, token, to_moment(score), aborted == 1, _text(lost))
+            Claim(
+                read_name(job_id),
+                read_name(queue),
+                payload,
+                attempt,
+                token,
+                to_moment(score),
+                aborted == 1,
+                read_name(lost),
+            )
             for job_id, queue, payload, attempt, score, aborted, lost in zip(*[iter(flat)] * 7, strict=True)
         ]
         return claims, left == 1
 
     async def renew(self, worker: str, claims: Sequence[Claim], hold_ms: int) -> None:
         """Hold those that `worker` still has for as long again, and tell arq's clients that they are in progress."""
-        flat = [part for claim in claims for part in (raw(claim.id), claim.token)]
+        flat = [part for claim in claims for part in (raw_name(claim.id), claim.token)]
         await self.scripts.run("renew", worker, hold_ms, *flat)
 
     async def give_back(self, worker: str, known: Iterable[Claim]) -> int:
         """Put back what `worker` holds but is not in `known`, its attempt not counted; how many went back."""
-        flat = [part for claim in known for part in (raw(claim.id), claim.token)]
+        flat = [part for claim in known for part in (raw_name(claim.id), claim.token)]
         return int(await self.scripts.run("give_back", worker, *flat))
 
     async def recalled(self, worker: str) -> list[tuple[str, str]]:
         """Which of the jobs that `worker` runs were called off, as id and token; each is told once."""
-        told = map(_text, await self.scripts.run("recall", worker))
+        told = map(read_name, await self.scripts.run("recall", worker))
         return list(zip(told, told, strict=True))
 
     async def ring(self, queue: str) -> None:
@@ -208,9 +218,9 @@ class Journal:
         record: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Make known which queues a worker takes from, which tasks it has, as in `announce_tasks`, and what it is."""
-        about = [part for name, each in tasks.items() for part in (raw(name), json.dumps(each))]
+        about = [part for name, each in tasks.items() for part in (raw_name(name), json.dumps(each))]
         fields = [part for pair in record.items() for part in pair]
-        await self.scripts.run("announce", worker, len(queues), *map(raw, queues), len(tasks), *about, *fields)
+        await self.scripts.run("announce", worker, len(queues), *map(raw_name, queues), len(tasks), *about, *fields)
 
     async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
         """Write down how a group of attempts ended: all that succeeded in one script, each other in its own.
@@ -224,7 +234,7 @@ class Journal:
             claim = ending.claim
             if ending.kind == "succeeded":
                 finished += [
-                    raw(claim.id), claim.token, raw(claim.queue), ending.attempt, claim.lost, ending.task,
+                    raw_name(claim.id), claim.token, raw_name(claim.queue), ending.attempt, claim.lost, ending.task,
                     ending.created_ms or claim.score, ending.result, ending.result_ttl_ms, ending.in_progress_ms,
                 ]  # fmt: skip
         if finished:
@@ -237,7 +247,7 @@ class Journal:
     def _ending_call(worker: str, ending: Ending) -> tuple[str, Command]:
         """The script, and what it is sent, for an attempt that did not succeed."""
         claim, failure = ending.claim, ending.failure
-        held = (worker, raw(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
+        held = (worker, raw_name(claim.id), claim.token, ending.task, ending.created_ms or claim.score)
         kept = (ending.result, ending.result_ttl_ms, ending.in_progress_ms)
         if ending.kind == "rescheduled":
             entry = failure.to_entry() if failure else ""
@@ -264,7 +274,7 @@ class Journal:
         """
         entry = json.dumps({"kind": "retried", "at": timestamp_ms()})
         limit = () if until_ms is None else (until_ms,)
-        answer = _text(await self.scripts.run("retry", job_id, entry, *limit))
+        answer = read_name(await self.scripts.run("retry", job_id, entry, *limit))
         if answer in ("missing", "newer"):
             raise JobNotFound(job_id, "in the failed list")
         if answer == "expired":
@@ -331,7 +341,7 @@ class Journal:
         """See which of many queues hold jobs (`find_active_queues.lua`). To be called now and then, like `preserve`."""
         if await self.redis.set(KEYS["looked_for_queues"], "1", nx=True, ex=10):
             place: str | bytes = "0"
-            while _text(place := await self.scripts.run("find_active_queues", place, QUEUE_PREFIX)) != "0":
+            while read_name(place := await self.scripts.run("find_active_queues", place, QUEUE_PREFIX)) != "0":
                 pass
 
     async def _preserve(self, queue: str | bytes) -> None:
@@ -375,13 +385,3 @@ class Journal:
         if queues:
             await self.redis.sadd(KEYS["queues"], *queues)  # type: ignore[misc]
             await self.redis.sadd(KEYS["active_queues"], *queues)  # type: ignore[misc]
-
-
-def _text(value: str | bytes) -> str:
-    # An id of anyone's bytes must not end a worker: what is not UTF-8 goes through unharmed.
-    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
-
-
-def raw(text: str) -> bytes:
-    """An id as the server knows it."""
-    return text.encode("utf-8", "surrogateescape")

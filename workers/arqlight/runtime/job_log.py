@@ -18,7 +18,7 @@ from arqlight.jobs.display import iso
 from arqlight.jobs.failure import clean
 from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.masking import mask_secrets
-from arqlight.journal.journal import raw
+from arqlight.jobs.names import raw_name
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -118,7 +118,7 @@ class Logbook(logging.Handler):
         level = logging.getLevelName(min(record.levelno // 10 * 10, logging.ERROR)).lower()
         name = clean(record.name, LONGEST_NAME)
         shown = {"at": iso(record.created * 1000), "level": level, "logger": name, "message": message}
-        return LogLine(raw(job_id), raw(task), level, name, message, self._worker, json.dumps(shown))
+        return LogLine(raw_name(job_id), raw_name(task), level, name, message, self._worker, json.dumps(shown))
 
     def _start(self) -> None:
         if self._writing is None or self._writing.done():

@@ -13,7 +13,7 @@ from arq.utils import timestamp_ms
 
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import Unusable
-from arqlight.journal.journal import raw
+from arqlight.jobs.names import raw_name
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -74,7 +74,7 @@ class Progress:
 
     async def _send(self) -> None:
         while self._changed:
-            flat = [part for job_id, step in self._changed.items() for part in (raw(job_id), step)]
+            flat = [part for job_id, step in self._changed.items() for part in (raw_name(job_id), step)]
             is_watched = False
             with contextlib.suppress(*SERVER_AWAY, Unusable):
                 is_watched = await self._scripts.run("report", *flat) == 1

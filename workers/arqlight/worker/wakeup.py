@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from arqlight.jobs.names import read_name
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.keys import KEYS
 
@@ -50,4 +51,4 @@ class Wakeup:
                 continue
             if popped:
                 self._wanted.clear()
-                self._woken(popped[1].decode("utf-8", "surrogateescape"))
+                self._woken(read_name(popped[1]))

@@ -7,6 +7,7 @@ from typing import Any
 from arqlight.connections.database.pool import Pool
 from arqlight.connections.database.tokens import read_token
 from arqlight.jobs.log_line import LogLine
+from arqlight.jobs.names import read_name
 from arqlight.journal.deadline import CALL_S
 from arqlight.journal.journal import Claim
 
@@ -54,6 +55,6 @@ class Writes:
         return 1
 
     def _place(self, job: bytes) -> tuple[int, datetime] | None:
-        job_id = job.decode("utf-8", "surrogateescape")
+        job_id = read_name(job)
         claim = self._running.get(job_id) or self._ended.get(job_id)
         return read_token(claim.token) if claim else None
