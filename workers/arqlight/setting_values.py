@@ -8,6 +8,7 @@ import binascii
 import ipaddress
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -144,26 +145,44 @@ def check_folder(path: Path) -> None:
 
 def check_queues(text: str) -> None:
     """Queues in order of priority, all with a weight or none: `high,default` or `high=6,default=3`."""
-    entries = [entry.strip() for entry in text.split(",")]
-    names = [entry.partition("=")[0].strip() for entry in entries]
+    named = [read_pair(entry) for entry in text.split(",")]
+    names = [name for name, _ in named]
     if not all(names):
         raise ValueError("a name is missing; write them with one comma between two: high,default")
     if len(set(names)) < len(names):
         raise ValueError("a queue is named twice; name each once")
-    if 0 < sum("=" in entry for entry in entries) < len(entries):
-        raise ValueError("some queues have a weight; give all one, or none")
-    for entry in entries:
-        if "=" in entry:
-            _check_number(entry, MOST_WEIGHT)
+    read_weights(named)
 
 
 def check_limits(text: str) -> None:
     """Jobs of a queue at once: `emails=5,bulk=2`."""
     for entry in split_names(text):
-        _check_number(entry, MOST_LIMIT)
+        read_limit(*read_pair(entry))
 
 
-def _check_number(entry: str, most: int) -> None:
-    name, _, number = (part.strip() for part in entry.partition("="))
-    if not (name and number.isascii() and number.isdigit() and len(number) < 10 and 1 <= int(number) <= most):
-        raise ValueError(f"{entry!r} is not name=number with a whole number from 1 to {most:,}")
+def read_pair(entry: str) -> tuple[str, str]:
+    """`name=number`, or a name alone, whose number is ""; `=` with nothing behind it is a number that is none."""
+    name, equals, number = entry.partition("=")
+    return name.strip(), number.strip() or equals
+
+
+def read_weights(named: Sequence[tuple[str, str]]) -> tuple[int, ...] | None:
+    """The weights of queues by name, or None when none has one."""
+    weighted = [number for _, number in named if number]
+    if not weighted:
+        return None
+    if len(weighted) < len(named):
+        bare = next(name for name, number in named if not number)
+        raise ValueError(f"queue {bare!r} has no weight while others have one; give all one, or none")
+    return tuple(_read_number(name, number, "weight", MOST_WEIGHT) for name, number in named)
+
+
+def read_limit(name: str, number: str) -> int:
+    """How many jobs of a queue may run at once."""
+    return _read_number(name, number, "limit", MOST_LIMIT)
+
+
+def _read_number(name: str, text: str, what: str, most: int) -> int:
+    if not (name and text.isascii() and text.isdigit() and len(text) < 10 and 1 <= int(text) <= most):
+        raise ValueError(f"queue {name!r}: its {what} is {text!r}; write a whole number from 1 to {most}")
+    return int(text)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from arqlight.errors import SettingsError
 from arqlight.jobs.queues import queue_key
+from arqlight.setting_values import read_limit, read_pair, read_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +42,14 @@ def parse_queue_order(queues: Sequence[str] | Mapping[str, int], known: frozense
     Raises SettingsError for a weight that is no whole number from 1 to 1000, a queue named twice, or weights for some
     queues only.
     """
-    named = [(name, str(weight)) for name, weight in queues.items()] if isinstance(queues, Mapping) else [
-        (name.strip(), weight.strip() if equals else "")
-        for name, equals, weight in (each.partition("=") for each in queues)
-    ]  # fmt: skip
+    named = _pairs(queues)
     keys = tuple(queue_key(name, known) for name, _ in named)
     if len(set(keys)) < len(keys):
         raise SettingsError(f"queues {', '.join(name for name, _ in named)}: a queue is named twice; name each once")
-    weighted = [weight for _, weight in named if weight]
-    if not weighted:
-        return QueueOrder(keys)
-    if len(weighted) < len(named):
-        bare = next(name for name, weight in named if not weight)
-        raise SettingsError(f"queue {bare!r} has no weight while others have one; give all one, or none")
-    return QueueOrder(keys, tuple(_positive(name, weight, "weight", 1000) for name, weight in named))
+    try:
+        return QueueOrder(keys, read_weights(named))
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
 def parse_limits(limits: Sequence[str] | Mapping[str, int], known: frozenset[str] = frozenset()) -> dict[str, int]:
@@ -62,15 +57,13 @@ def parse_limits(limits: Sequence[str] | Mapping[str, int], known: frozenset[str
 
     One of `known` is a key already. Raises SettingsError for a limit that is no whole number of at least 1.
     """
-    named = limits.items() if isinstance(limits, Mapping) else (limit.split("=", 1) for limit in limits)
-    parsed: dict[str, int] = {}
-    for entry in named:
-        name, limit = entry if len(entry) == 2 else (entry[0], "")
-        parsed[queue_key(name.strip(), known)] = _positive(name, str(limit), "limit", 1_000_000)
-    return parsed
+    try:
+        return {queue_key(name, known): read_limit(name, limit) for name, limit in _pairs(limits)}
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
 
 
-def _positive(name: str, text: str, what: str, largest: int) -> int:
-    if not (text.strip().isascii() and text.strip().isdigit() and 1 <= int(text) <= largest):
-        raise SettingsError(f"queue {name.strip()!r}: its {what} is {text!r}; write a whole number from 1 to {largest}")
-    return int(text)
+def _pairs(given: Sequence[str] | Mapping[str, int]) -> list[tuple[str, str]]:
+    if isinstance(given, Mapping):
+        return [(name.strip(), str(number)) for name, number in given.items()]
+    return [read_pair(entry) for entry in given]
