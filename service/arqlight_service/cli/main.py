@@ -24,6 +24,9 @@ COMMANDS = {
 }
 HIDDEN = ("demo",)
 
+# What click raises for a group without a command, with the help as its text. Before 8.2 it shows the help itself.
+NO_ARGUMENTS = getattr(click.exceptions, "NoArgsIsHelpError", ())
+
 
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are asked for."""
@@ -63,7 +66,7 @@ def main() -> None:
     """The entry point: an error of ours is one line, exit code 2 for bad input and 1 for what is out of reach."""
     try:
         sys.exit(cli(standalone_mode=False))
-    except click.exceptions.NoArgsIsHelpError as error:
+    except NO_ARGUMENTS as error:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
