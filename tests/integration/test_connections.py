@@ -183,9 +183,12 @@ async def test_an_id_that_is_taken_is_refused_and_nothing_is_enqueued(connection
 
 
 async def test_a_waiting_job_is_cancelled_and_a_running_one_is_stopped(connection: Connection, work: Work) -> None:
-    waiting = await enqueue(connection, "sleep", delay_ms=600_000)
+    waiting = await enqueue(connection, "sleep", b"as it was", delay_ms=600_000)
+    payload = await connection.reader.payload(waiting)
     assert await connection.journal.cancel(waiting, QUEUE, "sleep")
-    assert (await connection.reader.job_json(waiting))["state"] == "cancelled"
+    cancelled = await connection.reader.job_json(waiting)
+    assert (cancelled["state"], cancelled["args"]) == ("cancelled", ["<9 bytes>"])
+    assert await connection.reader.payload(waiting) == payload
     with pytest.raises(JobNotCancellable):
         await connection.journal.cancel(waiting, QUEUE, "sleep")
     running = await enqueue(connection, "sleep")
@@ -193,6 +196,7 @@ async def test_a_waiting_job_is_cancelled_and_a_running_one_is_stopped(connectio
     await shown(connection, running, "processing")
     assert not await connection.journal.cancel(running, QUEUE, "sleep")
     await shown(connection, running, "cancelled")
+    assert await connection.reader.payload(running)
 
 
 async def test_counts_and_the_active_list_agree(connection: Connection, work: Work) -> None:

@@ -160,6 +160,9 @@ async def test_an_id_that_failed_on_one_queue_and_waits_on_another_can_be_cancel
     await pool.enqueue_job("mine", _job_id="one", _queue_name="arq:queue:high")
     assert await journal.cancel("one", "arq:queue:high", "mine")
     assert not await pool.zcard("arq:queue:high")
+    assert not await pool.exists("arqlight:failed", "arqlight:groups")  # a job is in one list
+    job = await reader.job("one")
+    assert (job.job.state, job.job.task, job.failures) == ("cancelled", "mine", [])
 
 
 async def test_the_page_and_the_doctor_name_the_task_that_nobody_has_and_who_had_it_last(

@@ -13,7 +13,7 @@ KEYS: dict[str, str] = {
     # ours: one job
     "job": "arqlight:job:",  # hash: what the journal knows of a job that ran and did not succeed
     "lines": "arqlight:lines",  # hash: job that runs or succeeded -> its record, a line
-    "kept": "arqlight:payload:",  # string: a failed job's raw bytes, put back by a retry
+    "kept": "arqlight:payload:",  # string: the raw bytes of a job that failed or was cancelled
     "history": "arqlight:history:",  # list of JSON, newest first: failed attempts, retries by hand
     "trace": "arqlight:trace:",  # string for each job that was enqueued within a trace: traceparent
     # ours: indexes

@@ -298,7 +298,7 @@ class Reader:
         self, state: State, batch: Sequence[tuple[str, float]]
     ) -> list[tuple[dict[str, str], bytes | None, bool]]:
         """Of each job its record, its bytes (or its result's), and whether arq says that it is in progress."""
-        payload = KEYS["kept"] if state == "failed" else KEYS["result" if state in _INDEXED else "payload"]
+        payload = KEYS["kept" if state in ("failed", "cancelled") else "result" if state == "succeeded" else "payload"]
         has_lines = state not in ("failed", "cancelled")
         waits = state not in _INDEXED
         async with self.redis.pipeline(transaction=False) as pipe:

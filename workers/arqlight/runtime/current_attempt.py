@@ -1,7 +1,7 @@
 """Which job the code that runs now belongs to, so that a line of the log or a step of progress finds its job."""
 
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Any, Protocol
 
 from arqlight.journal.journal import Claim
 
@@ -24,6 +24,12 @@ class CurrentAttempt(Protocol):
     def task(self) -> str: ...
     @property
     def number(self) -> int: ...
+    @property
+    def args(self) -> tuple[Any, ...]: ...
+
+    def shown_kwargs(self) -> dict[str, Any]:
+        """The job's keyword arguments, those masked that are never shown."""
+        ...
 
     def secrets(self) -> list[str]:
         """The values of the job's arguments that are never shown."""

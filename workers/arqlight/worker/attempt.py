@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import logging
 import pickle
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,9 +29,11 @@ from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
 from arqlight.tasks import Task
+from arqlight.worker import sentry
 from arqlight.worker.host import AttemptHost
 
 logger = logging.getLogger("arqlight.worker")
+failures = logging.getLogger(sentry.FAILURES_LOGGER)
 
 
 # How often in a row an attempt may end uncounted: for a shutdown, and while it waits its turn (`NotYet`).
@@ -87,12 +90,13 @@ class Attempt:
         }
         if self.override is not None:
             self.context["override"] = self.override
-        try:
-            if self.worker.on_job_start:
-                await self.worker.on_job_start(self.context)
-            self.ending = await self._traced() if tracing.is_on() else self._succeeded(await self._call(self.function))
-        except (Exception, asyncio.CancelledError, SystemExit) as error:
-            self.ending = self._ended_by(error)
+        with sentry.attempt_scope(self) if sentry.is_on() else nullcontext():
+            try:
+                if self.worker.on_job_start:
+                    await self.worker.on_job_start(self.context)
+                self.ending = await (self._traced() if tracing.is_on() else self._run(self.function))
+            except (Exception, asyncio.CancelledError, SystemExit) as error:
+                self.ending = self._ended_by(error)
         await self.hook(self.worker.on_job_end, "on_job_end")
         return self.ending
 
@@ -102,7 +106,7 @@ class Attempt:
         about = {"arq.attempt": self.number, "messaging.destination.name": self.claim.queue}
         async with tracing.job_span(self.worker.pool, self.claim.id, self.task, about) as span:
             try:
-                return self._succeeded(await self._call(self.function))
+                return await self._run(self.function)
             except (Exception, asyncio.CancelledError, SystemExit) as error:
                 ending = self._ended_by(error)
                 if ending.failure is not None:
@@ -166,12 +170,15 @@ class Attempt:
         task.cancel()
         self.timer = self.worker.loop.call_later(CANCEL_AGAIN_S, self._time_out, task)
 
+    async def _run(self, function: Function | CronJob) -> Ending:
+        return self._succeeded(await self._call(function))
+
     async def _call(self, function: Function | CronJob) -> Any:
         if logger.isEnabledFor(logging.INFO):
             waited_s = (self.started_ms - self.enqueued_ms) / 1000
             again = f" try={self.number}" if self.number > 1 else ""
-            shown = {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
-            logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, args_to_string(self.args, shown), again)
+            called = args_to_string(self.args, self.shown_kwargs())
+            logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, called, again)
         self.called_s = self.worker.loop.time()
         task = asyncio.current_task()
         # A start hook may have waited: then the worker has gone through the timers of its group already.
@@ -215,6 +222,8 @@ class Attempt:
             return self._ending("rescheduled", most_uncounted=MOST_WAITS, delay_ms=error.defer_score or 0)
         if isinstance(self.function, Task) and isinstance(error, TimeoutError | asyncio.CancelledError):
             error = self.function.again(self.context, error)
+        if sentry.is_on():
+            sentry.tell(error)
         # A cancellation that nobody here asked for (an inner task was cancelled, a library's scope) counts, as in arq.
         if worker.retry_jobs and isinstance(error, Retry | RetryJob | asyncio.CancelledError):
             return self._asked_again(error)
@@ -258,7 +267,7 @@ class Attempt:
         failure = self._describe(error, message)
         extra = getattr(error, "extra", None)
         # The bounded text, not exc_info: an exception's own __str__ may raise, or print a megabyte.
-        logger.error(
+        failures.error(
             "%6.2fs ! %s failed, %s: %s\n%s", self._spent_s, self._ref, failure.error, failure.message, failure.trace,
             extra={"extra": extra() if callable(extra) else extra},
         )  # fmt: skip
@@ -270,6 +279,10 @@ class Attempt:
             error, task=self.task, attempt=self.number, worker=worker, started_ms=started_ms, message=message,
             secrets=(*self.worker.secrets, *self.secrets()),
         )  # fmt: skip
+
+    def shown_kwargs(self) -> dict[str, Any]:
+        """The job's keyword arguments, those masked that are never shown."""
+        return {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
 
     def secrets(self) -> list[str]:
         """The values of this job's arguments that are never shown."""

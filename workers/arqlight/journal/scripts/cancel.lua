@@ -7,7 +7,7 @@ if worker ~= '' then
   record = release(worker, id, ARGV[3])
 else
   local running = read_running(id)
-  local before = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts')
+  local before = call('HMGET', KEY.job .. id, 'queue', 'task', 'attempts', 'state')
   local queue = running and running.queue or before[1]
   -- An id that ended on one queue may wait on another.
   if not running and ARGV[9] ~= '' and call('ZSCORE', ARGV[9], id) then queue = ARGV[9] end
@@ -17,11 +17,17 @@ else
     call('PUBLISH', KEY.summons .. (running and running.worker or ''), id)
     return 2
   end
-  record = { queue = queue, task = before[2] or '', attempts = before[3] or 0 }
+  if before[4] == 'queued' or before[4] == 'scheduled' then
+    record = { queue = queue, task = before[2] or '', attempts = before[3] or 0 }
+  else
+    forget(id, 'replaced') -- it ended, and a plain arq client gave its id to a new job
+    record = { queue = queue, task = '', attempts = 0 }
+  end
 end
 if not record then return 0 end
 
 if task ~= '' then record.task = task end
+keep_payload(id)
 settle(record.queue, id)
 keep_result(id, ARGV[6], ARGV[7], ARGV[8])
 call('HDEL', KEY.lines, id)

@@ -6,10 +6,7 @@ local err, message, fingerprint = ARGV[11], ARGV[12], ARGV[13]
 local record = release(worker, id, ARGV[3])
 if not record then return 0 end
 
-if call('EXISTS', KEY.payload .. id) == 1 then
-  call('RENAME', KEY.payload .. id, KEY.kept .. id)
-  call('PERSIST', KEY.kept .. id)
-end
+keep_payload(id)
 settle(record.queue, id)
 keep_result(id, ARGV[6], ARGV[7], ARGV[8])
 remember(id, failure)

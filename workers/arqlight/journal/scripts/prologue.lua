@@ -247,6 +247,14 @@ local function unclaim(worker, known)
   return returned
 end
 
+-- The bytes of a job that did not succeed stay until a person deletes it: to be called before settle.
+local function keep_payload(id)
+  if call('EXISTS', KEY.payload .. id) == 1 then
+    call('RENAME', KEY.payload .. id, KEY.kept .. id)
+    call('PERSIST', KEY.kept .. id)
+  end
+end
+
 -- End a run for arq: off its queue, its counters gone.
 local function settle(queue, id)
   call('ZREM', queue, id)
