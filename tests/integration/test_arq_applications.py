@@ -1,5 +1,6 @@
 """An arq application runs under `arqlight worker` unchanged, beside plain arq workers, and survives their deaths."""
 
+import asyncio
 import functools
 import os
 import signal
@@ -62,6 +63,26 @@ async def test_an_application_written_for_arq_runs_with_no_change(
     assert worker.wait(timeout=15) == 0
     assert await pool.get("app:shut-down") == b"1"
     assert (await reader.overview()).workers == 0
+
+
+async def test_a_worker_of_an_application_loads_nothing_that_only_others_need(
+    pool: ArqRedis, spawn: Spawn, app_environment: dict[str, str]
+) -> None:
+    others = {"ARQLIGHT_WEBHOOK_TIMEOUT_S": "3", "PYTHONPROFILEIMPORTTIME": "1"}
+    job = await pool.enqueue_job("greet", "Ada")
+    worker = spawn("worker", APP, **app_environment, **others)
+    assert job
+    assert worker.stdout
+    reading = asyncio.create_task(asyncio.to_thread(worker.stdout.read))
+    await job.result(timeout=30, poll_delay=0.05)
+    worker.terminate()
+    told = await reading
+    assert worker.wait(timeout=15) == 0, told
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in told.splitlines() if "import time:" in line}
+    assert "arqlight" in loaded
+    # redis-py itself loads cryptography, where it is installed.
+    assert loaded & {"aiohttp", "jinja2", "pydantic", "sqlalchemy", "alembic", "asyncpg", "prometheus_client"} == set()
+    assert "is no setting" not in told
 
 
 async def test_a_plain_arq_worker_on_the_same_queue_coexists(

@@ -47,6 +47,11 @@ def require(what: str, *modules: str) -> None:
             raise MissingExtra(what, EXTRAS[module])
 
 
+def is_there(*extras: str) -> bool:
+    """Whether all that these extras bring is installed; nothing is imported."""
+    return all(find_spec(module) is not None for module, extra in EXTRAS.items() if extra in extras)
+
+
 @contextlib.contextmanager
 def needed_for(what: str) -> Iterator[None]:
     """Import what an extra brings in the body. Raises MissingExtra, which says what needs it, where it is missing."""
