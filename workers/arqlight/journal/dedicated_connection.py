@@ -7,15 +7,16 @@ loop, and it packs commands in Python. On the path of every job both cost more t
 import asyncio
 import builtins
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from typing import Any, TypeVar
 
 from hiredis import pack_command
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError, RedisError, ResponseError, TimeoutError
 
-from arqlight.journal.deadline import CALL_S, deadline
+from arqlight.journal.deadline import CALL_S, deadline, quiet_for
 
+T = TypeVar("T")
 Command = tuple[str | bytes | int | float, ...]
 
 
@@ -59,59 +60,64 @@ class DedicatedConnection:
         Raises redis's ConnectionError or TimeoutError when the server is away (the command may have been carried out
         all the same), ResponseError for what it refuses.
         """
-        async with self._lock, self._deadline(waits_s):
-            await self._connection.connect()
-            await self._connection.send_packed_command(pack_command(command))  # type: ignore[arg-type]
-            try:
-                return await self._connection.read_response()
-            except ResponseError as error:
-                raise for_now(error) from None
+        async with self._lock:
+            return await self._in_time(self._exchange(command), waits_s)
+
+    async def _exchange(self, command: Command) -> Any:
+        await self._send(*command)
+        try:
+            return await self._connection.read_response()
+        except ResponseError as error:
+            raise for_now(error) from None
 
     async def call_all(self, commands: Sequence[Command]) -> list[Any]:
         """Send several commands at once and return their answers; the first refusal is raised when all are read.
 
         Raises as `call` does.
         """
-        async with self._lock, self._deadline():
-            await self._connection.connect()
-            await self._connection.send_packed_command(b"".join(map(pack_command, commands)))  # type: ignore[arg-type]
-            answers: list[Any] = []
-            refusal: RedisError | None = None
-            for _ in commands:
-                try:
-                    answers.append(await self._connection.read_response())
-                except ResponseError as error:
-                    refusal = refusal or for_now(error)
+        async with self._lock:
+            answers, refusal = await self._in_time(self._exchange_all(commands))
         if refusal:
             raise refusal
         return answers
 
+    async def _exchange_all(self, commands: Sequence[Command]) -> tuple[list[Any], RedisError | None]:
+        await self._connection.connect()
+        await self._connection.send_packed_command(b"".join(map(pack_command, commands)))  # type: ignore[arg-type]
+        answers: list[Any] = []
+        refusal: RedisError | None = None
+        for _ in commands:
+            try:
+                answers.append(await self._connection.read_response())
+            except ResponseError as error:
+                refusal = refusal or for_now(error)
+        return answers, refusal
+
     async def messages(self, channel: str) -> AsyncIterator[bytes]:
         """Subscribe, and give each message until the connection breaks; first b"", when the subscription stands."""
         async with self._lock:
-            async with self._deadline():
-                await self._connection.connect()
-                await self._connection.send_packed_command(pack_command(("SUBSCRIBE", channel)))  # type: ignore[arg-type]
+            await self._in_time(self._send("SUBSCRIBE", channel))
             while True:
-                kind, *_, data = await self._next_message()
-                if kind != b"pong":
-                    yield data if kind == b"message" else b""
+                with contextlib.suppress(builtins.TimeoutError):
+                    async with quiet_for(QUIET_S) as heard:
+                        while True:
+                            kind, *_, data = await self._connection.read_response(disconnect_on_error=False)
+                            heard()
+                            if kind in (b"message", b"subscribe"):
+                                yield data if kind == b"message" else b""
+                kind, *_, data = await self._in_time(self._exchange(("PING",)))
+                if kind == b"message":
+                    yield data
 
-    async def _next_message(self) -> Any:
-        """The next thing the server says; one that is quiet is asked whether it is still there."""
-        with contextlib.suppress(builtins.TimeoutError):
-            async with deadline(QUIET_S):
-                return await self._connection.read_response(disconnect_on_error=False)
-        async with self._deadline():
-            await self._connection.send_packed_command(pack_command(("PING",)))
-            return await self._connection.read_response()
+    async def _send(self, *command: str | bytes | int | float) -> None:
+        await self._connection.connect()
+        await self._connection.send_packed_command(pack_command(command))  # type: ignore[arg-type]
 
-    @contextlib.asynccontextmanager
-    async def _deadline(self, more_s: float = 0) -> AsyncIterator[None]:
+    async def _in_time(self, work: Coroutine[Any, Any, T], more_s: float = 0) -> T:
         longest_s = self._longest_s + more_s
         try:
             async with deadline(longest_s):
-                yield
+                return await work
         except builtins.TimeoutError:
             await self._connection.disconnect(nowait=True)
             raise TimeoutError(f"the server did not answer within {longest_s:g} s") from None

@@ -42,6 +42,7 @@ MOST_WAITS = 1000
 # A task that swallowed the cancellation of its timeout is cancelled again.
 CANCEL_AGAIN_S = 10.0
 LONGEST_TASK = 500
+_NO_SCOPE = nullcontext()
 
 
 class Aborted(asyncio.CancelledError):
@@ -54,6 +55,7 @@ class Attempt:
 
     worker: AttemptHost
     claim: Claim
+    key: str  # `Claim.key`
     task: str = "<unknown>"
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +92,7 @@ class Attempt:
         }
         if self.override is not None:
             self.context["override"] = self.override
-        with sentry.attempt_scope(self) if sentry.is_on() else nullcontext():
+        with sentry.attempt_scope(self) if sentry.is_on() else _NO_SCOPE:
             try:
                 if self.worker.on_job_start:
                     await self.worker.on_job_start(self.context)
@@ -180,13 +182,13 @@ class Attempt:
             called = args_to_string(self.args, self.shown_kwargs())
             logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, called, again)
         self.called_s = self.worker.loop.time()
-        task = asyncio.current_task()
         # A start hook may have waited: then the worker has gone through the timers of its group already.
-        if self.worker.on_job_start and task:
+        if self.worker.on_job_start and (task := asyncio.current_task()):
             self.set_timer(task)
         try:
             return await function.coroutine(self.context, *self.args, **self.kwargs)
         except asyncio.CancelledError as cancelled:
+            task = asyncio.current_task()
             if self.timer_cancels and task and task.cancelling() <= self.timer_cancels:  # else a shutdown or an abort
                 _take_back_cancels()
                 raise TimeoutError(f"ran longer than its timeout of {self._timeout_s(function):g} s") from cancelled
@@ -212,7 +214,7 @@ class Attempt:
         worker = self.worker
         if isinstance(error, asyncio.CancelledError):
             was_cancelled = _take_back_cancels()
-            if self.claim.key in worker.aborting_tasks:
+            if self.key in worker.aborting_tasks:
                 return self._aborted()
             if worker.retry_jobs and was_cancelled and worker.is_stopping:
                 logger.info("%6.2fs ↻ %s cancelled, will be run again", self._spent_s, self._ref)

@@ -46,13 +46,16 @@ class Attempts:
 
     def start(self, claims: Sequence[Claim]) -> None:
         """Run each in a task of its own."""
+        loop, began = self._view.loop, []
         for claim in claims:
-            self.running[claim.key] = attempt = Attempt(self._view, claim)
+            key = claim.key
+            self.running[key] = attempt = Attempt(self._view, claim, key)
             self._began(claim)
-            self._tasks[claim.key] = task = asyncio.create_task(self._run(attempt))
+            self._tasks[key] = task = loop.create_task(self._run(attempt))
             task.add_done_callback(partial(self._settle, attempt))
+            began.append((attempt, task))
         # Behind the first step of each: a task that never waits needs no timer.
-        asyncio.get_running_loop().call_soon(self._set_timers, claims)
+        loop.call_soon(_set_timers, began)
 
     def call_off(self, is_meant: Callable[[Claim], bool]) -> None:
         """Stop those that run and are meant, each once, as arq's abort does."""
@@ -87,10 +90,11 @@ class Attempts:
         await attempt.hook(self._view.after_job_end, "after_job_end")
 
     def _settle(self, attempt: Attempt, done: asyncio.Task[None]) -> None:
-        claim, was_called_off = attempt.claim, attempt.claim.key in self._view.aborting_tasks
-        self.running.pop(claim.key, None)
-        self._tasks.pop(claim.key, None)
-        self._view.aborting_tasks.discard(claim.key)
+        claim, key = attempt.claim, attempt.key
+        was_called_off = key in self._view.aborting_tasks
+        self.running.pop(key, None)
+        self._tasks.pop(key, None)
+        self._view.aborting_tasks.discard(key)
         self._over(claim)
         if attempt.ending is not None:
             self._count(attempt.ending)
@@ -103,7 +107,7 @@ class Attempts:
             logger.error("job %s could not be settled; it is run again when this worker ends", claim.id, exc_info=error)
         self._freed()
 
-    def _set_timers(self, claims: Sequence[Claim]) -> None:
-        for claim in claims:
-            if (task := self._tasks.get(claim.key)) and (attempt := self.running.get(claim.key)):
-                attempt.set_timer(task)
+
+def _set_timers(began: Sequence[tuple[Attempt, asyncio.Task[None]]]) -> None:
+    for attempt, task in began:
+        attempt.set_timer(task)

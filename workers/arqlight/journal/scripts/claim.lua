@@ -14,7 +14,7 @@ if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 -- How many more of a queue may run at once; nil where nobody set a limit.
 local began_at, room, limited = {}, {}, call('EXISTS', KEY.limits) == 1
 local keeps_to_own, has_announced = ARGV[5] == '1', call('EXISTS', KEY.can .. worker) == 1
-local is_left = {}
+local left_to_others = {} -- queue -> task -> whether
 local has_paused = call('EXISTS', KEY.paused) == 1
 
 -- For how long a job of this score was due, ten years at most.
@@ -72,6 +72,8 @@ local function take(queue, wanted)
     wanted, is_full[queue] = room[queue], true
   end
   local taken, lines, touched, busy, waits = {}, {}, {}, {}, {}
+  local left = left_to_others[queue] or {}
+  left_to_others[queue] = left
   -- Jobs that plain arq workers run stay in the due range, and so do those for others: step over them. One claim looks
   -- at so many; the next one goes on from there.
   if not skipped[queue] then
@@ -95,9 +97,8 @@ local function take(queue, wanted)
       local score, payload, tries = due[2 * n], read[3 * n - 1], read[3 * n]
       local running = is_running(texts[n])
       local name = running and read_line(texts[n]).task or pickled_task(payload)
-      local key = name .. ' ' .. queue
-      if is_left[key] == nil then is_left[key] = is_left_to_others(queue, name) end
-      if read[3 * n - 2] or running and still_held(id, queue, score) or is_left[key] then
+      if left[name] == nil then left[name] = is_left_to_others(queue, name) end
+      if read[3 * n - 2] or running and still_held(id, queue, score) or left[name] then
         skipped[queue] = skipped[queue] + 1
       else
         local task, attempt, lost
@@ -142,7 +143,9 @@ for i = 6, #ARGV, 2 do take(ARGV[i], math.min(slots, tonumber(ARGV[i + 1]))) end
 for i = 6, #ARGV, 2 do take(ARGV[i], slots) end
 if #claimed > 0 then
   spread('SADD', KEY.claimed .. worker, claimed)
-  call('ZADD', KEY.workers, 'GT', now + LIMIT.lease, worker)
+  -- Written only when less than half of it is left: each write is a notification to every stager.
+  local lease = call('ZSCORE', KEY.workers, worker)
+  if not lease or tonumber(lease) < now + LIMIT.lease / 2 then call('ZADD', KEY.workers, now + LIMIT.lease, worker) end
 end
 flush_counts()
 
