@@ -37,14 +37,14 @@ image: .venv/.ready ## deploy/Dockerfile built by docker, podman or the script A
 image-test: image ## that image in a real engine, as deploy/compose.yaml and deploy/kubernetes/ run it; a minute
 	$(BIN)/pytest --numprocesses=0 tests/image/image_*.py
 
-storm: .venv/.ready ## faults under full load, with a table at the end; 5 minutes
-	ARQLIGHT_MODEL_EXAMPLES=300 $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/integration/test_journal_model.py
+storm: .venv/.ready ## faults at each command and under full load, with a table at the end; 40 minutes, 5 with SHORT=1
+	ARQLIGHT_SHORT=$(SHORT) ARQLIGHT_MODEL_EXAMPLES=$(if $(SHORT),50,300) $(BIN)/pytest -v --numprocesses=0 tests/storms/storm_*.py tests/integration/test_journal_model.py
 
 mutants: .venv/.ready ## does a test notice when a line of the scripts or of the worker is left out? ARQLIGHT_MUTANTS=20 for some
 	$(BIN)/python -m tests.support.mutants
 
-fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 3 minutes
-	$(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py
+fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 5 minutes, 1 with SHORT=1
+	ARQLIGHT_SHORT=$(SHORT) $(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py
 
 bench: .venv/.ready ## arqlight beside other job queues; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
 	@$(BIN)/uv sync --quiet --locked --inexact --group bench

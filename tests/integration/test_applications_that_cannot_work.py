@@ -24,6 +24,10 @@ CANNOT_BE_IMPORTED = [
     ("class WorkerSettings: ...", "no function and no cron job is named"),
 ]
 WRONG = [
+    (
+        "functions = [__import__('arq').func(f, name='\\ud800')]",
+        "functions has one named '\\ud800', which is no UTF-8; rename it",
+    ),
     ("functions = [5]", "functions has 5, which is no coroutine function; write async def"),
     ("functions = [print]", "functions has <built-in function print>, which is no coroutine function"),
     ("functions = 'abc'", "functions = 'abc' will not do; it must be a list of coroutine functions"),

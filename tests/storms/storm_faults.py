@@ -16,8 +16,9 @@ from tests.storms.conftest import Say
 from tests.storms.fault_loop.faulty_proxy import FAULTS, Position
 from tests.storms.fault_loop.loop import positions_of, quicken, try_fault
 from tests.storms.sentinels import free_port
+from tests.storms.size import sample
 
-SAMPLE = int(os.environ.get("ARQLIGHT_FAULTS", "0"))  # so many of them, by chance; 0 for all
+SAMPLE = sample(60)
 ONLY = os.environ.get("ARQLIGHT_FAULT", "")  # one fault only
 SEED = int(os.environ.get("ARQLIGHT_SEED", "1"))
 AT_ONCE = 5  # a try mostly waits for leases and deadlines

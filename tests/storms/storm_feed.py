@@ -15,10 +15,11 @@ from arqlight.journal.reader import Reader
 from arqlight.settings import Settings
 from tests.conftest import StartWorker
 from tests.storms.conftest import Say
+from tests.storms.size import scaled
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
-CONSUMERS, CUTS, JOBS = 1_000, 2_000, 1_500
+CONSUMERS, CUTS, JOBS = scaled(1_000), scaled(2_000), scaled(1_500)
 
 
 async def coin(ctx: dict[str, Any]) -> None:

@@ -21,11 +21,12 @@ from arqlight.client import Client
 from arqlight.settings import load_settings
 from tests.storms.conftest import Say
 from tests.storms.sentinels import free_port
+from tests.storms.size import scaled
 from tests.storms.storm_drain import APPLICATION, nothing_is_held, quietly, runs
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
-KILLS = 20
+KILLS = scaled(20)
 
 
 @pytest.fixture

@@ -41,6 +41,10 @@ def check_application(said: Mapping[str, Any]) -> None:
 
 def _check_function(given: Any) -> None:
     if isinstance(given, Function):
+        if given.name.encode(errors="replace").decode() != given.name:
+            raise SettingsError(
+                f"worker settings: functions has one named {given.name!r}, which is no UTF-8; rename it"
+            )
         return
     if isinstance(given, str):
         given = import_named("worker settings: the function", given)

@@ -344,22 +344,27 @@ class Worker(arq.Worker):
     async def _is_drained(self) -> bool:
         """Whether a burst is over: as in arq, when the queues are empty or the limit of jobs is reached."""
         limit_reached = 0 <= self.max_burst_jobs <= self.jobs_begun(and_asked_for=False)
-        if not limit_reached:
-            if self._may_have_more:
-                return False
-            async with self.pool.pipeline(transaction=False) as pipe:
-                for queue in self.queues:
-                    pipe.zcard(queue)
-                    pipe.sismember(KEYS["paused"], queue)
-                answers = await pipe.execute()
-                if any(waiting and not paused for waiting, paused in zip(answers[::2], answers[1::2], strict=True)):
-                    self._may_have_more = True
-                    return False
+        if not limit_reached and (self._may_have_more or await self._has_waiting()):
+            self._may_have_more = True
+            return False
         await asyncio.gather(
             *self.tasks.values(), *(runner.drained() for runner in self._runners), return_exceptions=True
         )
         await self.ack_buffer.drain()
         return True
+
+    async def _has_waiting(self) -> bool:
+        """Whether jobs wait in a queue that is not paused, or nobody can say now."""
+        try:
+            async with deadline(CALL_S), self.pool.pipeline(transaction=False) as pipe:
+                for queue in self.queues:
+                    pipe.zcard(queue)
+                    pipe.sismember(KEYS["paused"], queue)
+                answers = await pipe.execute()
+        except (*SERVER_AWAY, builtins.TimeoutError) as error:
+            logger.warning("the server does not answer, trying again: %s", error)
+            return True
+        return any(waiting and not paused for waiting, paused in zip(answers[::2], answers[1::2], strict=True))
 
     async def _look_around(self) -> None:
         """Now and then: periodic jobs, and jobs whose abort was requested while no message could come."""
