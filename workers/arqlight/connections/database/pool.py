@@ -26,10 +26,15 @@ _FOLDER = Path(__file__).parent
 @cache
 def query(verb: str) -> str:
     """The text of one query."""
-    text = (_FOLDER / "queries" / f"{verb}.sql").read_text()
+    return read_query(_FOLDER / "queries", verb)
+
+
+def read_query(folder: Path, verb: str) -> str:
+    """The text of the query of that name in a folder, with what it shares with others in place."""
+    text = (folder / f"{verb}.sql").read_text()
     for part in ("columns", "wake"):
         if f"{{{part}}}" in text:
-            shared = (_FOLDER / "queries" / f"{part}.sql").read_text().partition("\n")[2]
+            shared = (folder / f"{part}.sql").read_text().partition("\n")[2]
             text = text.replace(f"{{{part}}}", shared.rstrip())
     return text
 
