@@ -321,3 +321,59 @@ async def test_an_id_that_still_runs_is_taken_though_its_arguments_expired(
 
 async def _is_gone(job: Any) -> bool:
     return await job.status() is JobStatus.not_found
+
+
+class Own(BaseException):
+    pass
+
+
+class Hostile(Exception):
+    """Whatever is looked at, raises."""
+
+    def __str__(self) -> str:
+        raise SystemExit(1)
+
+    def extra(self) -> None:
+        raise SystemExit(1)
+
+
+class HostileResult:
+    def __repr__(self) -> str:
+        raise SystemExit(1)
+
+    def __reduce__(self) -> str:
+        raise Own
+
+
+ANYTHING = {
+    "own": Own(),
+    "several": BaseExceptionGroup("several", [SystemExit(1), ValueError("one")]),
+    "closed": GeneratorExit(),
+    "exit": SystemExit(3),
+    "hostile": Hostile(),
+    "interrupted inside": ExceptionGroup("inner", [asyncio.InvalidStateError()]),
+}
+
+
+@pytest.mark.parametrize("place", ["task", "on_job_start", "on_job_end", "after_job_end", "result"])
+async def test_whatever_is_raised_the_job_ends_and_its_slot_is_free_again(
+    pool: ArqRedis, start_worker: StartWorker, reader: Reader, place: str
+) -> None:
+    async def work(ctx: dict[str, Any], name: str) -> object:
+        if place == "task" and name in ANYTHING:
+            raise ANYTHING[name]
+        return HostileResult() if place == "result" and name in ANYTHING else None
+
+    async def hook(ctx: dict[str, Any]) -> None:
+        if ctx["job_id"] in ANYTHING:
+            raise ANYTHING[ctx["job_id"]]
+
+    hooks = {place: hook} if place not in ("task", "result") else {}
+    await start_worker([func(work, name="work")], max_jobs=1, **hooks)
+    for name in (*ANYTHING, "last"):
+        await pool.enqueue_job("work", name, _job_id=name)
+    ends_well = place in ("on_job_end", "after_job_end")
+    await reaches(reader, "last", "succeeded")
+    for name in ANYTHING:
+        await reaches(reader, name, "succeeded" if ends_well else "failed")
+    assert not await pool.exists("arqlight:processing:arq:queue")

@@ -80,7 +80,8 @@ class Attempt:
         ATTEMPT.set(self)
         try:
             self.function = self._prepare()
-        except (Exception, asyncio.CancelledError) as refusal:
+        except BaseException as refusal:
+            let_pass(refusal)
             self.ending = self._refused(refusal)
             return self.ending
         self.context = {
@@ -97,7 +98,8 @@ class Attempt:
                 if self.worker.on_job_start:
                     await self.worker.on_job_start(self.context)
                 self.ending = await (self._traced() if tracing.is_on() else self._run(self.function))
-            except (Exception, asyncio.CancelledError, SystemExit) as error:
+            except BaseException as error:
+                let_pass(error)
                 self.ending = self._ended_by(error)
         await self.hook(self.worker.on_job_end, "on_job_end")
         return self.ending
@@ -109,7 +111,8 @@ class Attempt:
         async with tracing.job_span(self.worker.pool, self.claim.id, self.task, about) as span:
             try:
                 return await self._run(self.function)
-            except (Exception, asyncio.CancelledError, SystemExit) as error:
+            except BaseException as error:
+                let_pass(error)
                 ending = self._ended_by(error)
                 if ending.failure is not None:
                     tracing.note_failure(span, f"{ending.failure.error}: {ending.failure.message}")
@@ -120,11 +123,12 @@ class Attempt:
         if hook and self.context:
             try:
                 await hook(self.context)
-            except Exception:
-                logger.exception("%s of job %s failed", name, self.claim.id)
             except asyncio.CancelledError:
                 _take_back_cancels()
                 logger.warning("%s of job %s was cancelled", name, self.claim.id)
+            except BaseException as error:
+                let_pass(error)
+                logger.exception("%s of job %s failed", name, self.claim.id)
 
     def _prepare(self) -> Function | CronJob:
         """The function to run. Raises what arq would put into the result of a job that cannot start."""
@@ -371,6 +375,15 @@ class Attempt:
     @property
     def _spent_s(self) -> float:
         return (timestamp_ms() - self.started_ms) / 1000
+
+
+def let_pass(error: BaseException) -> None:
+    """Whatever a task or hook raises ends its job; raise again what is not theirs.
+
+    That is Ctrl-C where nobody handles the signal, and what closes a coroutine when its event loop is gone.
+    """
+    if isinstance(error, KeyboardInterrupt) or asyncio.current_task() is None:
+        raise error
 
 
 def _take_back_cancels() -> int:

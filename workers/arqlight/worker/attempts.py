@@ -5,10 +5,11 @@ import logging
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from arqlight.journal.journal import Claim, Ending
+from arqlight.journal.journal import KEEP_NO_RESULT, Claim, Ending
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.attempt import MOST_WAITS, Attempt
+from arqlight.worker.attempt import MOST_WAITS, Attempt, let_pass
 from arqlight.worker.host import RunnerHost
+from arqlight.worker.refused_ending import failed_untold
 
 logger = logging.getLogger("arqlight.worker")
 
@@ -80,7 +81,7 @@ class Attempts:
             task.cancel()
 
     async def _run(self, attempt: Attempt) -> None:
-        ending = await attempt.run()
+        ending = await self._ending_of(attempt)
         self._view.progress.forget(attempt.claim.id)
         if self._view.after_job_end is None:
             self._endings.submit(ending)
@@ -88,6 +89,18 @@ class Attempts:
         # A shutdown must not cut a commit in two: the group is flushed, whatever cancels this task.
         await asyncio.shield(self._endings.submitted(ending))
         await attempt.hook(self._view.after_job_end, "after_job_end")
+
+    async def _ending_of(self, attempt: Attempt) -> Ending:
+        try:
+            return await attempt.run()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # what it raised, or left, raises itself as it is looked at
+            let_pass(error)
+            logger.exception("how job %s ended cannot be told; it is failed", attempt.claim.id)
+            ending = Ending(attempt.claim, attempt.task, attempt.number, "failed", result_ttl_ms=KEEP_NO_RESULT)
+            attempt.ending = failed_untold(ending, error, self._view.id, self._view.job_serializer)
+            return attempt.ending
 
     def _settle(self, attempt: Attempt, done: asyncio.Task[None]) -> None:
         claim, key = attempt.claim, attempt.key

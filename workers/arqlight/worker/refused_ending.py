@@ -1,4 +1,4 @@
-"""How a job ended, when the server does not take how it ended: a small failure in its place."""
+"""How a job ended, when the server does not take how it ended, or nobody can tell it: a small failure in its place."""
 
 import pickle
 from collections.abc import Callable
@@ -18,15 +18,30 @@ class EndingRefused(SerializationError):
     """The server refused what an attempt left: its result, or its failure."""
 
 
-def failed_instead(
-    ending: Ending, refusal: BaseException, worker: str, serializer: Callable[[dict[str, Any]], bytes] | None
-) -> Ending:
+class EndingUntold(Exception):
+    """What the attempt raised, or left, cannot be told: its own code raises as it is looked at."""
+
+
+Serializer = Callable[[dict[str, Any]], bytes] | None
+
+
+def failed_untold(ending: Ending, error: BaseException, worker: str, serializer: Serializer) -> Ending:
+    """A failed ending that says what was raised as the real one was made."""
+    untold = EndingUntold(f"the attempt ended, and a {type(error).__name__} was raised as it was looked at how")
+    return _failed_with(untold, ending, worker, serializer)
+
+
+def failed_instead(ending: Ending, refusal: BaseException, worker: str, serializer: Serializer) -> Ending:
     """A failed ending that says why the real one could not be written, and is small."""
     size = f", {len(ending.result):,} bytes of result," if ending.result else ""
     error = EndingRefused(
         f"the attempt {_HOW[ending.kind]}, and the server refused to store that{size} with: "
         f"{clean(str(refusal) or type(refusal).__name__, LONGEST_REASON)}; return less, or keep no result"
     )
+    return _failed_with(error, ending, worker, serializer)
+
+
+def _failed_with(error: Exception, ending: Ending, worker: str, serializer: Serializer) -> Ending:
     task = clean(ending.task, LONGEST_REASON)
     failure = describe_failure(error, task=task, attempt=ending.attempt, worker=worker, started_ms=timestamp_ms())
     now = timestamp_ms()

@@ -6,9 +6,11 @@ the exception, the task as transaction, and the job's id and attempt as tags. Be
 be tried again for and a timeout are told too.
 """
 
+import asyncio
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import NoneType
 from typing import Any
 
 from arq.worker import JobExecutionFailed, Retry, RetryJob
@@ -16,7 +18,7 @@ from arq.worker import JobExecutionFailed, Retry, RetryJob
 from arqlight.runtime.current_attempt import CurrentAttempt
 
 # What a task raises to steer its job, and arq for a job that cannot begin: no failure of the application's code.
-_CONTROL_FLOW = (Retry, RetryJob, JobExecutionFailed)
+_CONTROL_FLOW = (Retry, RetryJob, JobExecutionFailed, asyncio.CancelledError)
 _FILTERED = "[Filtered]"  # what Sentry itself writes where personal data is not to be sent
 # The line in the log that says the same as an event would.
 FAILURES_LOGGER = "arqlight.worker.failures"
@@ -54,7 +56,7 @@ def tell(error: BaseException) -> None:
 
     cause = error.__cause__ if isinstance(error, Retry) else error
     transaction = sentry_sdk.get_current_scope().transaction
-    is_failure = isinstance(cause, Exception) and not isinstance(cause, _CONTROL_FLOW)
+    is_failure = not isinstance(cause, (*_CONTROL_FLOW, NoneType))
     if transaction is not None:
         transaction.set_status("internal_error" if is_failure else "aborted")
     if cause is not None and is_failure:
