@@ -350,6 +350,7 @@ ANYTHING = {
     "several": BaseExceptionGroup("several", [SystemExit(1), ValueError("one")]),
     "closed": GeneratorExit(),
     "exit": SystemExit(3),
+    "interrupted": KeyboardInterrupt(),
     "hostile": Hostile(),
     "interrupted inside": ExceptionGroup("inner", [asyncio.InvalidStateError()]),
 }

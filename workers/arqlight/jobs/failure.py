@@ -83,7 +83,5 @@ def _users_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:
 def _text_of(error: BaseException) -> str:
     try:
         return str(error)
-    except KeyboardInterrupt:
-        raise
     except BaseException as broken:  # an exception's own __str__ may raise anything
         return f"<the error's text cannot be made: {type(broken).__name__}>"

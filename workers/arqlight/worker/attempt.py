@@ -378,11 +378,11 @@ class Attempt:
 
 
 def let_pass(error: BaseException) -> None:
-    """Whatever a task or hook raises ends its job; raise again what is not theirs.
+    """Raise again what closes a coroutine whose event loop is gone; whatever else a task or hook raises ends its job.
 
-    That is Ctrl-C where nobody handles the signal, and what closes a coroutine when its event loop is gone.
+    A KeyboardInterrupt too: arq's worker handles SIGINT itself, so that it is the task's own.
     """
-    if isinstance(error, KeyboardInterrupt) or asyncio.current_task() is None:
+    if asyncio.current_task() is None:
         raise error
 
 
