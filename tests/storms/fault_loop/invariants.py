@@ -53,9 +53,10 @@ async def _of_job(redis: ArqRedis, run: Scenario, job: str, states: list[str]) -
         found.append(f"{job} ran {run.jobs.ran[job]} times, with {reasons} reasons in its history")
     if await redis.exists(f"arq:job:{job}", f"arq:retry:{job}", f"arq:in-progress:{job}"):
         found.append(f"{job} {state}, and keys of arq's are left: {await redis.keys(f'arq:*:{job}')}")
-    if (state == "failed") != bool(await redis.exists(f"arqlight:payload:{job}")):
+    keeps = state in ("failed", "cancelled")
+    if keeps != bool(await redis.exists(f"arqlight:payload:{job}")):
         found.append(f"{job} {state}, and its kept arguments say otherwise")
-    if state == "failed" and await redis.ttl(f"arqlight:payload:{job}") != -1:
+    if keeps and await redis.ttl(f"arqlight:payload:{job}") != -1:
         found.append(f"the arguments of {job} expire")
     return found
 
