@@ -95,9 +95,10 @@ async def test_a_failure_arrives_as_it_does_under_arq(receiver: Receiver, settin
 async def test_every_failed_attempt_of_a_task_and_a_timeout_arrive(
     receiver: Receiver, settings: Settings, pool: ArqRedis
 ) -> None:
-    for name in ("tried_twice", "slow"):
+    for name in ("tried_twice", "slow", "deep"):
         await pool.enqueue_job(name, _job_id=name)
     await run(ARQLIGHT, receiver, settings)
+    assert await pool.zscore("arqlight:failed", "deep")  # Sentry cannot tell it, and that changes nothing
     told = sorted((each["transaction"], each["type"], each["tags"]["arq_task_retry"]) for each in receiver.told())
     assert told == [
         ("slow", "TimeoutError", False),

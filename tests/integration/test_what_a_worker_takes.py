@@ -183,3 +183,18 @@ async def test_the_page_and_the_doctor_name_the_task_that_nobody_has_and_who_had
         assert {each.fault for each in await maintenance.findings()} >= {"no worker for a task"}
     finally:
         await connections.close()
+
+
+@pytest.mark.parametrize("after_s", [0, 0.3])
+async def test_after_the_server_lost_its_data_no_job_fails_that_another_worker_can_run(
+    pool: ArqRedis, start_worker: StartWorker, reader: Reader, after_s: float
+) -> None:
+    for name in ("mine", "theirs"):
+        await start_worker([task(name)])
+    await pool.flushall()
+    await asyncio.sleep(after_s)
+    ids = [f"{name}-{number}" for number in range(5) for name in ("mine", "theirs")]
+    for job_id in ids:
+        await pool.enqueue_job(job_id.partition("-")[0], _job_id=job_id)
+    for job_id in ids:
+        await reaches(reader, job_id, "succeeded")

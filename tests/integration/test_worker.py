@@ -401,7 +401,8 @@ async def test_stopping_a_worker_returns_its_jobs_uncounted(
     await eventually(lambda: pool.exists(f"arq:in-progress:{job.job_id}"))
     await worker.close()
     shown = await reader.job_json(job.job_id)
-    assert (shown["state"], shown["attempts"], shown["failures"]) == ("queued", 0, [])
+    assert (shown["state"], shown["attempts"]) == ("queued", 0)
+    assert [failure["error"] for failure in shown["failures"]] == ["WorkerStopped"]  # not counted, and not unseen
     assert (await reader.overview()).workers == 0
     assert not await pool.keys("arqlight:claimed:*")
 

@@ -54,6 +54,14 @@ class WorkerLost(ArqlightError):
     """The worker that ran the job stopped sending heartbeats and did not finish it."""
 
 
+class WorkerStopped(ArqlightError):
+    """The worker was shut down while it ran the job."""
+
+
+class AnnouncementLost(ArqlightError):
+    """The server lost what a worker announced of itself."""
+
+
 class ServerUnreachable(ArqlightError):
     """Redis or Valkey does not answer."""
 

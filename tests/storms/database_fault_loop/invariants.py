@@ -52,10 +52,10 @@ def _of_job(run: Scenario, job: str, state: str, attempts: int, log: list[Any]) 
     claims = sum(entry["status"] == "picked" for entry in log)
     if run.jobs.ran[job] > claims:
         found.append(f"{job} ran {run.jobs.ran[job]} times in {claims} claims")
-    uncounted = sum(told.get("reason") == "unclaimed" for told in tracebacks)
-    counted = sum(
-        "exception_type" in told for told, entry in zip(tracebacks, log, strict=True) if entry["status"] == "queued"
-    )
+    back = [told for told, entry in zip(tracebacks, log, strict=True) if entry["status"] == "queued"]
+    stopped = sum(told.get("exception_type") == "WorkerStopped" for told in back)
+    uncounted = stopped + sum(told.get("reason") == "unclaimed" for told in tracebacks)
+    counted = sum("exception_type" in told for told in back) - stopped
     # Each claim but the last went back: counted with its reason, or uncounted with an entry that says so.
     if claims - 1 != counted + uncounted:
         found.append(f"{job} was claimed {claims} times, {counted} went back counted and {uncounted} uncounted")

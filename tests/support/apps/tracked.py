@@ -30,11 +30,18 @@ async def slow(ctx):
     await asyncio.sleep(60)
 
 
+async def deep(ctx):
+    error = ValueError("innermost")
+    for _ in range(3000):
+        error = ExceptionGroup("around", [error])
+    raise error
+
+
 @arqlight.task(tries=2, backoff=arqlight.Backoff(first_s=0.01))
 async def tried_twice(ctx):
     raise KeyError("missing")
 
 
 class WorkerSettings:
-    functions = [explode, again, fine, func(slow, timeout=0.1), tried_twice]
+    functions = [explode, again, fine, func(slow, timeout=0.1), deep, tried_twice]
     redis_settings = RedisSettings.from_dsn(os.environ["APP_REDIS"])

@@ -17,7 +17,7 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
+from arqlight.errors import AnnouncementLost, JobExists, JobNotCancellable, JobNotFound, JobNotRetryable
 from arqlight.jobs.display import to_moment
 from arqlight.jobs.job import Failure
 from arqlight.jobs.names import raw_name, read_name
@@ -29,7 +29,7 @@ from arqlight.journal.keys import KEYS
 from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
 
-LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it ran this job"
+LOST_MESSAGE = "the worker stopped without a word (killed, out of memory, or cut off) while it held this job"
 GROUP = 1000  # how many jobs one script looks at
 KEEP_NO_RESULT = -1
 KEEP_FOREVER = 0
@@ -149,13 +149,14 @@ class Journal:
         hold_ms: int,
         honours_abort: bool,
         shares: Sequence[int] | None = None,
-        keeps_to_own: bool = False,
+        keeps_to_own: bool | None = None,
     ) -> tuple[list[Claim], bool]:
         """Take up to `slots` due jobs from `queues`, the first queue first; a job taken is nobody else's.
 
         A job whose task the worker has not announced is left to a living worker that has; where none is, it is taken
-        all the same, unless the worker `keeps_to_own` tasks. Taken jobs stay out of their queue for `hold_ms`: by then
-        `renew` has to come.
+        all the same, unless the worker `keeps_to_own` tasks. One that announces none takes whatever is there (None).
+        Taken jobs stay out of their queue for `hold_ms`: by then `renew` has to come. Raises AnnouncementLost where the
+        server lost what the worker announced: it has to do that again.
 
         With `shares`, each queue gives up to its share first; what is left then goes to the queues in order.
         Also tells whether due jobs are left that another claim could take.
@@ -164,8 +165,16 @@ class Journal:
         for queue, share in zip(queues, shares or [slots] * len(queues), strict=True):
             turns += [queue, share]
         left, token, *flat = await self.scripts.run(
-            "claim", worker, slots, hold_ms, int(honours_abort), int(keeps_to_own), *turns
+            "claim",
+            worker,
+            slots,
+            hold_ms,
+            int(honours_abort),
+            "" if keeps_to_own is None else int(keeps_to_own),
+            *turns,
         )
+        if left == 2:
+            raise AnnouncementLost(f"the server knows nothing of worker {worker}")
         token = read_name(token)
         claims = [
             Claim(

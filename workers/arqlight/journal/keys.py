@@ -22,6 +22,7 @@ KEYS: dict[str, str] = {
     "looked_for_queues": "arqlight:looked-for-queues",  # string, for a while: somebody looked which queues hold jobs
     "can": "arqlight:can:",  # set for each worker: the tasks it has
     "had": "arqlight:had",  # hash: task -> the worker that announced it last
+    "settling": "arqlight:settling",  # string, for a lease: what workers announced was lost, and they do it again
     "passed": "arqlight:passed:",  # string for a worker and queue: due jobs it passed over, for seconds
     "tasks": "arqlight:tasks",  # hash: task name -> JSON, as workers announced it
     "processing": "arqlight:processing:",  # sorted set for each queue: job -> started, ms

@@ -18,7 +18,7 @@ from arq.jobs import DeserializationError, SerializationError, deserialize_job_r
 from arq.utils import args_to_string, ms_to_datetime, timestamp_ms, to_ms, truncate
 from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 
-from arqlight.errors import NotYet, WorkerLost
+from arqlight.errors import NotYet, WorkerLost, WorkerStopped
 from arqlight.jobs.display import LAST_MS
 from arqlight.jobs.failure import clean, describe_failure
 from arqlight.jobs.job import Failure
@@ -145,7 +145,7 @@ class Attempt:
         tries = self._tries(function)
         if self.number > tries:
             if self.claim.lost not in ("-", "0"):
-                raise WorkerLost(f"its worker died while it ran, {self.claim.lost} times; it is not run again")
+                raise WorkerLost(f"its worker died while it held it, {self.claim.lost} times; it is not run again")
             raise JobExecutionFailed(f"max {tries} retries exceeded")
         return function
 
@@ -222,7 +222,8 @@ class Attempt:
                 return self._aborted()
             if worker.retry_jobs and was_cancelled and worker.is_stopping:
                 logger.info("%6.2fs ↻ %s cancelled, will be run again", self._spent_s, self._ref)
-                return self._ending("rescheduled", most_uncounted=MOST_SHUTDOWNS)
+                failure = self._describe(WorkerStopped("its worker was shut down; once in a row that does not count"))
+                return self._ending("rescheduled", failure=failure, most_uncounted=MOST_SHUTDOWNS)
         if isinstance(error, NotYet):
             logger.info("%6.2fs ↻ %s waits its turn: %s", self._spent_s, self._ref, error.why)
             return self._ending("rescheduled", most_uncounted=MOST_WAITS, delay_ms=error.defer_score or 0)

@@ -51,6 +51,13 @@ def attempt_scope(attempt: CurrentAttempt) -> Iterator[None]:
 
 def tell(error: BaseException) -> None:
     """An attempt ended with `error`, within its `attempt_scope`."""
+    from sentry_sdk.utils import capture_internal_exceptions
+
+    with capture_internal_exceptions():  # an error that Sentry cannot tell changes nothing for the job
+        _tell(error)
+
+
+def _tell(error: BaseException) -> None:
     import sentry_sdk
     from sentry_sdk.utils import event_from_exception
 

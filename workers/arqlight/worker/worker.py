@@ -23,7 +23,7 @@ from arqlight.addresses import shown_redis
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import connect_arq
-from arqlight.errors import ServerUnreachable
+from arqlight.errors import AnnouncementLost, ServerUnreachable
 from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.jobs.overrides import Overrides
 from arqlight.jobs.periodic_job import PeriodicJob
@@ -224,6 +224,11 @@ class Worker(arq.Worker):
             claims, self._may_have_more = await self.journal.claim(
                 self.id, queues, asked, self.hold_ms, self.allow_abort_jobs, shares, self.keeps_to_own
             )
+        except AnnouncementLost:
+            self._lost_an_answer = False
+            await self.announce(self.journal)
+            self._wake.set()
+            return
         finally:
             self._asking = 0
         self._lost_an_answer = False

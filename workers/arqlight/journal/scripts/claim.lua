@@ -2,10 +2,11 @@
 -- The claim takes or renews the worker's lease: a worker that dies at its first job has sent no heartbeat yet.
 -- What the worker has no task for is left to another living worker of the queue that has it, which is told; where none is,
 -- the worker takes it, and fails it as arq does, unless it keeps to its own tasks.
--- ARGV: worker, slots, hold_ms, "1" when the worker honours arq:abort, "1" when it keeps to its own tasks, then two a
--- queue: queue, its share of the slots
+-- ARGV: worker, slots, hold_ms, "1" when the worker honours arq:abort, "1" when it keeps to its own tasks, "0" when not, ""
+-- when it announced none; then two a queue: queue, its share of the slots
 -- Every queue gives up to its share first; slots still free then go to the queues in order.
--- Returns: 1 when due jobs are left that another claim could take, else 0; the token of these claims; then, seven a job:
+-- Returns: 1 when due jobs are left that another claim could take, 2 when the server lost what the worker announced and gave
+-- nothing, else 0; the token of these claims; then, seven a job:
 -- id, queue, payload or false, attempt, score, aborted, lost
 local worker, slots, hold_ms, honours_abort = ARGV[1], math.min(tonumber(ARGV[2]), 1000), tonumber(ARGV[3]), ARGV[4] == '1'
 honours_abort = honours_abort and call('EXISTS', KEY.abort) == 1
@@ -14,6 +15,10 @@ if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 -- How many more of a queue may run at once; nil where nobody set a limit.
 local began_at, room, limited = {}, {}, call('EXISTS', KEY.limits) == 1
 local keeps_to_own, has_announced = ARGV[5] == '1', call('EXISTS', KEY.can .. worker) == 1
+if ARGV[5] ~= '' and not has_announced then
+  call('SET', KEY.settling, '1', 'PX', LIMIT.lease)
+  return { 2, now_token }
+end
 local left_to_others = {} -- queue -> task -> whether
 local has_paused = call('EXISTS', KEY.paused) == 1
 
@@ -56,7 +61,8 @@ local function is_left_to_others(queue, task)
       end
     end
   end
-  return is_others
+  -- Who has it may not have announced it again yet.
+  return is_others or call('EXISTS', KEY.settling) == 1
 end
 
 local function take(queue, wanted)
