@@ -323,6 +323,28 @@ async def _is_gone(job: Any) -> bool:
     return await job.status() is JobStatus.not_found
 
 
+@pytest.mark.parametrize("place", ["on_job_start", "on_job_end", "after_job_end"])
+async def test_a_hook_that_hangs_is_ended(
+    pool: ArqRedis, start_worker: StartWorker, reader: Reader, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("arqlight.worker.attempt.HOOK_S", 0.3)
+
+    async def work(ctx: dict[str, Any]) -> None:
+        pass
+
+    async def hang(ctx: dict[str, Any]) -> None:
+        if ctx["job_id"] == "hangs":
+            await asyncio.sleep(600)
+
+    await start_worker([func(work, name="work", timeout=0.2)], max_jobs=1, **{place: hang})
+    for name in ("hangs", "last"):
+        await pool.enqueue_job("work", _job_id=name)
+    await reaches(reader, "last", "succeeded")
+    ended = await reaches(reader, "hangs", "failed" if place == "on_job_start" else "succeeded")
+    if place == "on_job_start":
+        assert ended["failures"][0]["message"] == "on_job_start ran longer than 0.3 s"
+
+
 class Own(BaseException):
     pass
 

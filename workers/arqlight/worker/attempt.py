@@ -30,6 +30,7 @@ from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
 from arqlight.tasks import Task
 from arqlight.worker import sentry
+from arqlight.worker.cancellation import let_pass, take_back_cancels
 from arqlight.worker.host import AttemptHost
 
 logger = logging.getLogger("arqlight.worker")
@@ -41,6 +42,7 @@ MOST_SHUTDOWNS = 1
 MOST_WAITS = 1000
 # A task that swallowed the cancellation of its timeout is cancelled again.
 CANCEL_AGAIN_S = 10.0
+HOOK_S = 300.0
 LONGEST_TASK = 500
 _NO_SCOPE = nullcontext()
 
@@ -96,7 +98,7 @@ class Attempt:
         with sentry.attempt_scope(self) if sentry.is_on() else _NO_SCOPE:
             try:
                 if self.worker.on_job_start:
-                    await self.worker.on_job_start(self.context)
+                    await self._in_time(self.worker.on_job_start, "on_job_start")
                 self.ending = await (self._traced() if tracing.is_on() else self._run(self.function))
             except BaseException as error:
                 let_pass(error)
@@ -122,13 +124,24 @@ class Attempt:
         """Run a hook that comes after the job; what it raises is logged, for the job's end is settled by then."""
         if hook and self.context:
             try:
-                await hook(self.context)
+                await self._in_time(hook, name)
             except asyncio.CancelledError:
-                _take_back_cancels()
+                take_back_cancels()
                 logger.warning("%s of job %s was cancelled", name, self.claim.id)
             except BaseException as error:
                 let_pass(error)
                 logger.exception("%s of job %s failed", name, self.claim.id)
+
+    async def _in_time(self, hook: Any, name: str) -> None:
+        """Each hook has five minutes, or as long as its job: a slot that waits for one is lost. Raises what it does."""
+        longest_s = max(self.timeout_s or 0, HOOK_S)
+        try:
+            async with asyncio.timeout(longest_s) as limit:
+                await hook(self.context)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise TimeoutError(f"{name} ran longer than {longest_s:g} s") from error
 
     def _prepare(self) -> Function | CronJob:
         """The function to run. Raises what arq would put into the result of a job that cannot start."""
@@ -194,7 +207,7 @@ class Attempt:
         except asyncio.CancelledError as cancelled:
             task = asyncio.current_task()
             if self.timer_cancels and task and task.cancelling() <= self.timer_cancels:  # else a shutdown or an abort
-                _take_back_cancels()
+                take_back_cancels()
                 raise TimeoutError(f"ran longer than its timeout of {self._timeout_s(function):g} s") from cancelled
             raise
         finally:
@@ -217,7 +230,7 @@ class Attempt:
     def _ended_by(self, error: BaseException) -> Ending:
         worker = self.worker
         if isinstance(error, asyncio.CancelledError):
-            was_cancelled = _take_back_cancels()
+            was_cancelled = take_back_cancels()
             if self.key in worker.aborting_tasks:
                 return self._aborted()
             if worker.retry_jobs and was_cancelled and worker.is_stopping:
@@ -376,21 +389,3 @@ class Attempt:
     @property
     def _spent_s(self) -> float:
         return (timestamp_ms() - self.started_ms) / 1000
-
-
-def let_pass(error: BaseException) -> None:
-    """Raise again what closes a coroutine whose event loop is gone; whatever else a task or hook raises ends its job.
-
-    A KeyboardInterrupt too: arq's worker handles SIGINT itself, so that it is the task's own.
-    """
-    if asyncio.current_task() is None:
-        raise error
-
-
-def _take_back_cancels() -> int:
-    """Uncancel the task that runs now; how often it had been cancelled."""
-    task, taken_back = asyncio.current_task(), 0
-    while task and task.cancelling():
-        task.uncancel()
-        taken_back += 1
-    return taken_back

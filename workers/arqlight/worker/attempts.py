@@ -7,7 +7,8 @@ from functools import partial
 
 from arqlight.journal.journal import KEEP_NO_RESULT, Claim, Ending
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.attempt import MOST_WAITS, Attempt, let_pass
+from arqlight.worker.attempt import MOST_WAITS, Attempt
+from arqlight.worker.cancellation import let_pass
 from arqlight.worker.host import RunnerHost
 from arqlight.worker.refused_ending import failed_untold
 
