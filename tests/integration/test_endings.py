@@ -359,6 +359,16 @@ class Hostile(Exception):
         raise SystemExit(1)
 
 
+class Nameless(type):
+    @property
+    def __name__(cls) -> str:  # type: ignore[override]
+        raise SystemExit(1)
+
+
+class HostileName(BaseException, metaclass=Nameless):
+    pass
+
+
 class HostileResult:
     def __repr__(self) -> str:
         raise SystemExit(1)
@@ -374,6 +384,8 @@ ANYTHING = {
     "exit": SystemExit(3),
     "interrupted": KeyboardInterrupt(),
     "hostile": Hostile(),
+    "trace": type("HostileTrace", (Exception,), {"__traceback__": property(lambda error: 1 / 0)})(),
+    "name": HostileName(),
     "interrupted inside": ExceptionGroup("inner", [asyncio.InvalidStateError()]),
 }
 

@@ -98,9 +98,9 @@ class Attempts:
             raise
         except BaseException as error:  # what it raised, or left, raises itself as it is looked at
             let_pass(error)
-            logger.exception("how job %s ended cannot be told; it is failed", attempt.claim.id)
+            logger.error("how job %s ended cannot be told; it is failed", attempt.claim.id)
             ending = Ending(attempt.claim, attempt.task, attempt.number, "failed", result_ttl_ms=KEEP_NO_RESULT)
-            attempt.ending = failed_untold(ending, error, self._view.id, self._view.job_serializer)
+            attempt.ending = failed_untold(ending, self._view.id, self._view.job_serializer)
             return attempt.ending
 
     def _settle(self, attempt: Attempt, done: asyncio.Task[None]) -> None:

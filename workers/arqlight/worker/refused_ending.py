@@ -25,9 +25,9 @@ class EndingUntold(Exception):
 Serializer = Callable[[dict[str, Any]], bytes] | None
 
 
-def failed_untold(ending: Ending, error: BaseException, worker: str, serializer: Serializer) -> Ending:
-    """A failed ending that says what was raised as the real one was made."""
-    untold = EndingUntold(f"the attempt ended, and a {type(error).__name__} was raised as it was looked at how")
+def failed_untold(ending: Ending, worker: str, serializer: Serializer) -> Ending:
+    """A failed ending in the place of one that cannot be made."""
+    untold = EndingUntold("the attempt ended; what it raised, or left, raises itself as it is looked at")
     return _failed_with(untold, ending, worker, serializer)
 
 
