@@ -113,6 +113,9 @@ class JournalModel(RuleBasedStateMachine):
     def _live(self, worker: str) -> None:
         self.do(self.redis.zadd("arqlight:workers", {worker: time.time() * 1000 + FAR_MS}))
 
+    def teardown(self) -> None:
+        self.set_trouble("")  # the server is other tests' too
+
     def set_trouble(self, name: str) -> None:
         for each in filter(None, TROUBLE):
             self.do(self.redis.config_set(each, int(each == name)))
