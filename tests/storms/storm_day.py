@@ -16,12 +16,11 @@ from arqlight.jobs.queues import DEFAULT_QUEUE
 from arqlight.journal.journal import NewJob
 from arqlight.settings import Settings, load_settings
 from tests.storms.conftest import Say
-from tests.storms.size import scaled
 from tests.storms.storm_server import _usage
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
-HOURS, AN_HOUR = 24, scaled(6_000)
+HOURS, AN_HOUR = 24, 6_000
 BOUNDS = {
     "ARQLIGHT_KEEP_SUCCEEDED": "2000", "ARQLIGHT_KEEP_FAILED": "500", "ARQLIGHT_KEEP_EVENTS": "5000",
     "ARQLIGHT_KEEP_LOGS": "2000", "ARQLIGHT_LOG_LEVEL": "ERROR",
