@@ -5,6 +5,7 @@ BIN := .venv/bin
 PORT ?= 8080
 ARQS ?= 0.26 0.27 0.28
 STORMS ?= *
+FUZZ ?= *
 export PORT
 
 .PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz mutants bench settings-doc format programs clean
@@ -44,8 +45,8 @@ storm: .venv/.ready ## faults at each command and under full load, with a table 
 mutants: .venv/.ready ## does a test notice when a line of the scripts or of the worker is left out? ARQLIGHT_MUTANTS=20 for some
 	$(BIN)/python -m tests.support.mutants
 
-fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 5 minutes, 1 with SHORT=1
-	ARQLIGHT_SHORT=$(SHORT) $(BIN)/pytest -v --numprocesses=0 tests/storms/fuzz_*.py
+fuzz: .venv/.ready ## hostile requests, frames and jobs by the ten thousand; 5 minutes, 3 with SHORT=1
+	ARQLIGHT_SHORT=$(SHORT) $(BIN)/pytest -v --numprocesses=0 $(foreach part,$(FUZZ),tests/storms/fuzz_$(part).py)
 
 bench: .venv/.ready ## arqlight beside other job queues; QUICK=1 for a look in 3 minutes, PARTS="drain fanout" for some of it
 	@$(BIN)/uv sync --quiet --locked --inexact --group bench
