@@ -1,7 +1,6 @@
 """What a worker takes from a database: within limits, of its tasks, before it expires; and when a burst is over."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -15,20 +14,11 @@ from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings
 from tests.conftest import StartWorker, with_database
-from tests.integration.test_connections import add, empty_schema, shown
+from tests.integration.test_connections import add, shown
 from tests.integration.test_database_jobs import sql
 from tests.support.waiting import eventually
 
 HIGH = queue_key("high")
-
-
-@pytest.fixture
-async def billing(settings: Settings, postgres: str) -> AsyncIterator[DatabaseConnection]:
-    await empty_schema(postgres)
-    connection = DatabaseConnection("billing", postgres, with_database(settings, postgres))
-    await connection.ping()
-    yield connection
-    await connection.close()
 
 
 def other_view(settings: Settings, postgres: str) -> DatabaseConnection:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,23 +11,13 @@ from arqlight.connections.database import DatabaseConnection
 from arqlight.errors import InvalidInput, JobExists, JobNotFound
 from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
 from arqlight.journal.journal import NewJob
-from arqlight.settings import Settings
-from tests.conftest import StartWorker, with_database
-from tests.integration.test_connections import add, empty_schema, shown, sleep
+from tests.conftest import StartWorker
+from tests.integration.test_connections import add, shown, sleep
 from tests.integration.test_database_jobs import sql
 from tests.support.waiting import eventually
 
 ODD = "a\0b\ud800c\\u0000"
 CLEANED = "a\\x00b?c\\u0000"
-
-
-@pytest.fixture
-async def billing(settings: Settings, postgres: str) -> AsyncIterator[DatabaseConnection]:
-    await empty_schema(postgres)
-    connection = DatabaseConnection("billing", postgres, with_database(settings, postgres))
-    await connection.ping()
-    yield connection
-    await connection.close()
 
 
 async def numbers(postgres: str) -> dict[str, int]:

@@ -3,13 +3,12 @@
 import asyncio
 import signal
 import subprocess
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import asyncpg
 import pytest
 from arq import func
-from arq.connections import ArqRedis
 
 from arqlight.connections.database import DatabaseConnection
 from arqlight.connections.database.claims import Claims
@@ -18,21 +17,12 @@ from arqlight.errors import JobExists, Unusable
 from arqlight.jobs.queues import DEFAULT_QUEUE
 from arqlight.journal.journal import NewJob
 from arqlight.settings import Settings
-from tests.conftest import StartWorker, with_database
-from tests.integration.test_connections import add, empty_schema, shown, sleep
+from tests.conftest import StartWorker
+from tests.integration.test_connections import add, shown, sleep
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]
 APP = "tests.support.apps.fatal.WorkerSettings"
-
-
-@pytest.fixture
-async def billing(settings: Settings, postgres: str, pool: ArqRedis) -> AsyncIterator[DatabaseConnection]:
-    await empty_schema(postgres)
-    connection = DatabaseConnection("billing", postgres, with_database(settings, postgres))
-    await connection.ping()
-    yield connection
-    await connection.close()
 
 
 async def sql(url: str, *command: Any) -> Any:

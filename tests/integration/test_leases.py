@@ -39,6 +39,14 @@ async def test_a_worker_that_claims_before_its_first_heartbeat_holds_a_lease(
     assert (await reader.job_json("one"))["attempts"] == 1
 
 
+async def test_a_claim_renews_a_lease_that_is_about_to_end(pool: ArqRedis, journal: Journal) -> None:
+    now = await _server_ms(pool)
+    await pool.zadd("arqlight:workers", {"w": now + 1000})
+    await journal.enqueue([NewJob("t", QUEUE)])
+    await journal.claim("w", [QUEUE], 1, 310_000, False)
+    assert (await pool.zscore("arqlight:workers", "w") or 0) >= now + LEASE_MS
+
+
 async def test_nobody_rescues_who_has_not_had_the_server_for_a_whole_lease(
     pool: ArqRedis, journal: Journal, settings: Settings
 ) -> None:

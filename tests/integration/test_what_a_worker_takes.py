@@ -198,3 +198,14 @@ async def test_after_the_server_lost_its_data_no_job_fails_that_another_worker_c
         await pool.enqueue_job(job_id.partition("-")[0], _job_id=job_id)
     for job_id in ids:
         await reaches(reader, job_id, "succeeded")
+
+
+async def test_who_announced_again_first_leaves_what_it_lacks_to_those_that_have_not_yet(
+    pool: ArqRedis, journal: Journal
+) -> None:
+    await journal.scripts.run("heartbeat", "first")  # the server knows nothing of it
+    await journal.announce("first", [QUEUE], {"mine": {}})
+    await pool.enqueue_job("mine", _job_id="mine")
+    await pool.enqueue_job("theirs", _job_id="theirs")
+    claims, _ = await journal.claim("first", [QUEUE], 10, 60_000, False, keeps_to_own=False)
+    assert [claim.id for claim in claims] == ["mine"]

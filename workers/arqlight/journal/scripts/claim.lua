@@ -16,7 +16,7 @@ if call('EXISTS', KEY.left .. worker) == 1 then return answer end
 local began_at, room, limited = {}, {}, call('EXISTS', KEY.limits) == 1
 local keeps_to_own, has_announced = ARGV[5] == '1', call('EXISTS', KEY.can .. worker) == 1
 if ARGV[5] ~= '' and not has_announced then
-  call('SET', KEY.settling, '1', 'PX', LIMIT.lease)
+  let_settle()
   return { 2, now_token }
 end
 local left_to_others = {} -- queue -> task -> whether

@@ -6,7 +6,7 @@ call('ZADD', KEY.workers, now + LIMIT.lease, worker)
 call('ZREM', KEY.dead, worker) -- it lives: its lease ran out while the server hung
 write_worker(worker, { unpack(ARGV, 2) })
 local is_known = call('PEXPIRE', KEY.can .. worker, LIMIT.lease + 3600000)
-if is_known == 0 then call('SET', KEY.settling, '1', 'PX', LIMIT.lease) end
+if is_known == 0 then let_settle() end
 local stager = call('GET', KEY.stager)
 if stager and stager ~= worker then return { 0, is_known } end
 call('SET', KEY.stager, worker, 'PX', math.floor(LIMIT.lease / 2))

@@ -108,6 +108,9 @@ local function write_worker(worker, fields)
   call('PEXPIRE', KEY.worker .. worker, LIMIT.lease + 3600000)
 end
 
+-- The server lost what workers announced. For as long as they need to do it again, nobody fails a job whose task it lacks.
+local function let_settle() call('SET', KEY.settling, '1', 'PX', LIMIT.lease) end
+
 local function living_workers() return call('ZRANGEBYSCORE', KEY.workers, '(' .. now_text, '+inf') end
 
 -- One field of that which is JSON; an empty table where it is not there.
