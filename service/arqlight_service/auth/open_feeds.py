@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.runtime.background import end
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access
@@ -62,9 +63,7 @@ class Watch:
         try:
             await self._keep_looking()
         finally:
-            for closing in self._closing:
-                closing.cancel()
-            await asyncio.gather(*self._closing, return_exceptions=True)
+            await end(*self._closing)
 
     async def _keep_looking(self) -> None:
         while True:
@@ -97,5 +96,4 @@ async def keep_watch(app: web.Application) -> AsyncIterator[None]:
     app[WATCH] = watch = Watch(app[ACCESS], app[SETTINGS].sockets_per_address)
     task = asyncio.create_task(watch.keep_watch())
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)

@@ -1,7 +1,6 @@
 """`arqlight up --demo`: a licence platform with its customers, on this machine: real jobs of all five task families."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import signal
@@ -11,6 +10,7 @@ from aiohttp import web
 from arqlight.connections.named import open_connection
 from arqlight.extras import needed_for
 from arqlight.families.email.settings import EmailSettings
+from arqlight.runtime.background import end
 from arqlight.settings import Settings, load_settings
 from arqlight_service.demo.parties import Mailbox, application
 from arqlight_service.demo.traffic import Traffic
@@ -33,9 +33,7 @@ async def run_demo(settings: Settings) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
     work = asyncio.create_task(Traffic(connection.journal, settings, f"http://127.0.0.1:{port}").flow())
     await stopping.wait()
-    work.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await work
+    await end(work)
     await connection.close()
     await runner.cleanup()
     sink.stop()

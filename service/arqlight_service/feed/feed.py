@@ -17,6 +17,7 @@ from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
 from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight.jobs.overview import Overview
+from arqlight.runtime.background import end
 from arqlight_service.feed.frames import open_frame
 from arqlight_service.feed.recent import RecentEvents
 from arqlight_service.feed.subscriber import Subscriber
@@ -67,8 +68,7 @@ class Feed:
         try:
             yield
         finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+            await end(task)
 
     @contextlib.asynccontextmanager
     async def attached(self, subscriber: Subscriber) -> AsyncIterator[None]:

@@ -11,6 +11,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
 from arqlight.jobs.cursors import is_cursor
+from arqlight.runtime.background import end
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import FEEDS, connection_of
 from arqlight_service.auth.open_feeds import WATCH
@@ -115,8 +116,7 @@ async def _over_websocket(request: web.Request) -> web.WebSocketResponse:
             request.app[WATCH].dropped["too slow"] += 1
             await socket.close(code=WSCloseCode.TRY_AGAIN_LATER, message=b"too slow")
         finally:
-            sending.cancel()
-            await asyncio.gather(sending, return_exceptions=True)
+            await end(sending)
     return socket
 
 
@@ -180,10 +180,8 @@ async def _over_events(request: web.Request) -> web.StreamResponse:
         except ConnectionError:
             logger.debug("a consumer of the feed is gone")
         finally:
-            sending.cancel()
-            told.cancel()
             request.app[STREAMS].discard(sending)
-            await asyncio.gather(sending, told, return_exceptions=True)
+            await end(sending, told)
     return response
 
 

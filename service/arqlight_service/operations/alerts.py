@@ -25,6 +25,7 @@ from arqlight.family import installed
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
+from arqlight.runtime.background import end
 from arqlight.settings import Settings
 from arqlight.tasks import Task
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
@@ -173,5 +174,4 @@ async def keep_alerts(app: web.Application) -> AsyncIterator[None]:
         return
     task = asyncio.create_task(Alerts(settings, app[CONNECTIONS], home).keep_looking())
     yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await end(task)

@@ -10,7 +10,7 @@ from aiohttp import web
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
-from arqlight.runtime.background import keep_running
+from arqlight.runtime.background import end, keep_running
 from arqlight.worker.heartbeat import BEAT_S
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 
@@ -26,9 +26,7 @@ async def keep_up(app: web.Application) -> AsyncIterator[None]:
     ]
     tasks = [asyncio.create_task(keep_running(what, each)) for what, each in work]
     yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await end(*tasks)
 
 
 async def rescue(connection: Connection, keep_audit: int) -> None:

@@ -24,6 +24,7 @@ from arqlight.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFoun
 from arqlight.jobs.display import iso
 from arqlight.jobs.filters import JobFilter
 from arqlight.jobs.queues import queue_name
+from arqlight.runtime.background import end
 
 logger = logging.getLogger("arqlight.operations")
 Kind = Literal["retry", "delete", "empty"]
@@ -86,10 +87,7 @@ class Operations:
         try:
             yield
         finally:
-            look.cancel()
-            for task in self._tasks.values():
-                task.cancel()
-            await asyncio.gather(look, *self._tasks.values(), return_exceptions=True)
+            await end(look, *self._tasks.values())
 
     @property
     def _home(self) -> Connection:

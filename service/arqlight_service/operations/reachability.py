@@ -10,6 +10,7 @@ from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError, Unusable
+from arqlight.runtime.background import end
 
 logger = logging.getLogger("arqlight.connections")
 EVERY_S = 2.0
@@ -32,9 +33,7 @@ class Reachability:
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await end(*tasks)
 
     def problem(self, name: str) -> str | None:
         """Why a connection cannot be used, in one sentence; None when it can."""

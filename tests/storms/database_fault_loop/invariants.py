@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from tests.storms.database_fault_loop.scenario import Scenario
-from tests.storms.fault_loop.invariants import RIGHT
+from tests.storms.fault_loop.invariants import MAY_FAIL, RIGHT
 from tests.storms.fault_loop.jobs import JOBS
 
 STATES = {"successful": "succeeded", "canceled": "cancelled", "failed": "failed"}
@@ -13,6 +13,8 @@ STATES = {"successful": "succeeded", "canceled": "cancelled", "failed": "failed"
 async def broken(run: Scenario) -> list[str]:
     """Every invariant that does not hold, in words."""
     found = [] if run.closed else ["a worker did not stop in time"]
+    if run.tasks and not run.worked_or_stopped:
+        found.append("the worker neither worked on nor stopped")
     async with run.seen.pool.acquire() as connection:
         held = await connection.fetch("SELECT * FROM arqlight_jobs.pgqueuer")
         ended = await connection.fetch("SELECT * FROM arqlight_jobs.ended")
@@ -42,8 +44,8 @@ def _of_job(run: Scenario, job: str, state: str, attempts: int, log: list[Any]) 
     found = []
     tracebacks = [_read(entry["traceback"]) for entry in log]
     reasons = [told for told in tracebacks if "exception_type" in told]
-    refused = any(told["exception_type"] == "EndingRefused" for told in reasons)
-    if state not in RIGHT.get(job, {"succeeded"}) and not refused:
+    may_fail = any(told["exception_type"] in MAY_FAIL for told in reasons)
+    if state not in RIGHT.get(job, {"succeeded"}) and not may_fail:
         found.append(f"{job} {state}: {reasons}")
     if not run.jobs.ran[job] and state == "succeeded":
         found.append(f"{job} never ran")

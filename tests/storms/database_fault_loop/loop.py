@@ -12,7 +12,9 @@ from tests.storms.database_fault_loop.faulty_proxy import FAULTS
 from tests.storms.database_fault_loop.invariants import broken
 from tests.storms.database_fault_loop.scenario import Scenario
 from tests.storms.database_fault_loop.wire import verbs
+from tests.storms.fault_loop.awaits import FaultyTasks, Wait, waits_seen
 from tests.storms.fault_loop.faulty_proxy import Position
+from tests.storms.fault_loop.loop import Tried
 
 MOST_OF_ONE = 3  # how many times that the same statement is sent are tried
 LATE_S = 1.0  # longer than a call may take here, and than a lease
@@ -57,9 +59,23 @@ class Loop:
             for number in range(min(times, MOST_OF_ONE))
         ]
 
-    async def try_fault(self, position: Position, fault: str) -> tuple[bool, list[str]]:
-        """Whether the fault was done, and every invariant that it broke."""
-        run = self._scenario()
+    async def waits(self) -> list[Wait]:
+        """Where a worker waits in a run without a fault."""
+        run = self._scenario(tasks := FaultyTasks(None, ""))
+        await run.run(None, "", LATE_S)
+        await run.seen.close()
+        return waits_seen(tasks)
+
+    async def try_wait(self, wait: Wait, fault: str) -> Tried:
+        """The scenario with a fault as a worker waits; needs `awaits.prepare`."""
+        _, found = await self._tried(self._scenario(tasks := FaultyTasks(wait, fault)), None, "")
+        return tasks.is_done.is_set(), found
+
+    async def try_fault(self, position: Position, fault: str) -> Tried:
+        """The scenario with a fault as a worker sends a statement."""
+        return await self._tried(self._scenario(), position, fault)
+
+    async def _tried(self, run: Scenario, position: Position | None, fault: str) -> Tried:
         try:
             await run.run(position, fault, LATE_S)
             return run.was_done, await broken(run)
@@ -69,5 +85,5 @@ class Loop:
             async with asyncio.timeout(5):
                 await run.seen.close()
 
-    def _scenario(self) -> Scenario:
-        return Scenario(self._redis, self._postgres, self._settings, self._verbs)
+    def _scenario(self, tasks: FaultyTasks | None = None) -> Scenario:
+        return Scenario(self._redis, self._postgres, self._settings, self._verbs, tasks)

@@ -1,6 +1,7 @@
 """What the fault loop of PostgreSQL does again and again: jobs of every kind, a stop, and a second worker."""
 
 import asyncio
+import contextlib
 import uuid
 from collections import Counter
 
@@ -15,6 +16,7 @@ from arqlight.settings import Settings
 from arqlight.worker.worker import Worker
 from tests.conftest import with_database
 from tests.storms.database_fault_loop.faulty_proxy import FaultyProxy
+from tests.storms.fault_loop.awaits import FaultyTasks
 from tests.storms.fault_loop.faulty_proxy import Position
 from tests.storms.fault_loop.jobs import BOUND_S, HIGH, JOBS, QUEUE, Jobs, stop
 
@@ -22,10 +24,20 @@ TABLES = "pgqueuer, pgqueuer_log, ended, workers, queues, tasks, paused, progres
 
 
 class Scenario:
-    """One run. `closed` says whether the workers stopped in time."""
+    """One run. `closed` says whether the workers stopped in time; `worked_or_stopped` what the first did until then."""
 
-    def __init__(self, redis: ArqRedis, postgres: str, settings: Settings, verbs: dict[str, str]) -> None:
+    def __init__(
+        self,
+        redis: ArqRedis,
+        postgres: str,
+        settings: Settings,
+        verbs: dict[str, str],
+        tasks: FaultyTasks | None = None,
+    ) -> None:
         self.redis = redis
+        self.tasks = tasks
+        self.worked_or_stopped = False
+        self._has_done_all = False
         self.jobs = Jobs()
         self.sent: Counter[str] = Counter()
         self.was_done = False
@@ -40,16 +52,8 @@ class Scenario:
         await self._begin()
         socket = f"{self._there.query['host']}/.s.PGSQL.5432"
         async with FaultyProxy(socket, self._verbs, at, fault, late_s) as proxy:
-            there = self._there.set(query={"sslmode": "disable"}, host="127.0.0.1", port=proxy.port)
-            first = self._worker(there.render_as_string(hide_password=False))
-            running = asyncio.create_task(first.async_run())
-            try:
-                async with asyncio.timeout(BOUND_S):
-                    await self._first_part(proxy)
-            finally:
-                self.closed &= await stop(first, running)
-                self.was_done = proxy.is_done.is_set()
-                self.sent = proxy.sent
+            with self.tasks.follow() if self.tasks else contextlib.nullcontext():
+                await self._run_first(proxy)
         self.jobs.may_end.set()
         second = self._worker(self._there.render_as_string(hide_password=False))
         running = asyncio.create_task(second.async_run())
@@ -59,6 +63,19 @@ class Scenario:
                     await asyncio.sleep(0.05)
         finally:
             self.closed &= await stop(second, running)
+
+    async def _run_first(self, proxy: FaultyProxy) -> None:
+        there = self._there.set(query={"sslmode": "disable"}, host="127.0.0.1", port=proxy.port)
+        first = self._worker(there.render_as_string(hide_password=False))
+        running = asyncio.create_task(first.async_run())
+        try:
+            async with asyncio.timeout(BOUND_S):
+                await self._first_part(running, proxy)
+            self.worked_or_stopped = self._has_done_all or running.done()
+        finally:
+            self.closed &= await stop(first, running)
+            self.was_done = proxy.is_done.is_set()
+            self.sent = proxy.sent
 
     async def _begin(self) -> None:
         """Empty tables, and a dead worker that had a job."""
@@ -87,18 +104,19 @@ class Scenario:
             queues=[HIGH, QUEUE], max_tries=8, databases=[database],
         )  # fmt: skip
 
-    async def _first_part(self, proxy: FaultyProxy) -> None:
+    async def _first_part(self, running: asyncio.Task[None], proxy: FaultyProxy) -> None:
         """Until the first worker has done what it can, or is cut off."""
         loop = asyncio.get_running_loop()
         until, asked = loop.time() + 8, False
-        while loop.time() < until:
+        while loop.time() < until and not running.done():
             if not asked and self.jobs.ran["off"]:
                 try:
                     await self.seen.journal.cancel("off", QUEUE, "waits")
                     asked = True
                 except JobNotCancellable:
                     pass
-            if await self._ended() >= len(JOBS) - 1 and self.jobs.ran["long"]:
+            self._has_done_all = await self._ended() >= len(JOBS) - 1 and bool(self.jobs.ran["long"])
+            if self._has_done_all:
                 return
             if proxy.is_done.is_set() and proxy.fault == "cut off for good":
                 return

@@ -30,6 +30,9 @@ class Position:
     command: str
     number: int
 
+    def __str__(self) -> str:
+        return f"{self.command} #{self.number}"
+
 
 class FaultyProxy(Proxy):
     """`async with FaultyProxy(port, name_of, …) as proxy:` and connect to `proxy.port`.

@@ -5,17 +5,21 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
+from tests.storms.fault_loop.awaits import InjectedError, InjectedExit
 from tests.storms.fault_loop.jobs import HIGH, JOBS, QUEUE
 from tests.storms.fault_loop.scenario import Scenario
 
 ENDS = ("succeeded", "failed", "cancelled")
 # How each job ends when nothing is wrong; "off" may have ended before it was called off, or been too quick for it.
+MAY_FAIL = {"EndingRefused", InjectedError.__name__, InjectedExit.__name__}
 RIGHT = {"bad": {"failed"}, "off": {"cancelled", "succeeded"}}
 
 
 async def broken(run: Scenario) -> list[str]:
     """Every invariant that does not hold, in words."""
     redis, found = run.redis, [] if run.closed else ["a worker did not stop in time"]
+    if run.tasks and not run.worked_or_stopped:
+        found.append("the worker neither worked on nor stopped")
     ended = {state: {id_.decode() for id_ in await redis.zrange(f"arqlight:{state}", 0, -1)} for state in ENDS}
     for job in JOBS:
         found += await _of_job(redis, run, job, [state for state in ENDS if job in ended[state]])
@@ -34,8 +38,8 @@ async def _of_job(redis: ArqRedis, run: Scenario, job: str, states: list[str]) -
     [state] = states
     found = []
     history = [json.loads(entry) for entry in await redis.lrange(f"arqlight:history:{job}", 0, -1)]  # type: ignore[misc]
-    refused = any(entry.get("error") == "EndingRefused" for entry in history)
-    if state not in RIGHT.get(job, {"succeeded"}) and not refused:
+    may_fail = any(entry.get("error") in MAY_FAIL for entry in history)
+    if state not in RIGHT.get(job, {"succeeded"}) and not may_fail:
         found.append(f"{job} {state}: {[(entry.get('error'), entry.get('message')) for entry in history]}")
     if not run.jobs.ran[job] and state == "succeeded":
         found.append(f"{job} never ran")

@@ -4,11 +4,13 @@ import pytest
 from arq.connections import ArqRedis
 
 from arqlight.settings import Settings
+from tests.storms.fault_loop.awaits import FaultyTasks, Wait, waits_seen
 from tests.storms.fault_loop.faulty_proxy import FAULTS, Position
 from tests.storms.fault_loop.invariants import broken
 from tests.storms.fault_loop.scenario import Scenario
 
 MOST_OF_ONE = 3  # how many times that the same command is sent are tried
+Tried = tuple[bool, list[str]]  # whether the fault was done, and every invariant that it broke
 LATE_S = 1.5  # longer than a call may take here, and than a lease
 
 
@@ -38,14 +40,29 @@ async def positions_of(redis: ArqRedis, port: int, settings: Settings) -> list[P
     ]
 
 
-async def try_fault(
-    redis: ArqRedis, port: int, settings: Settings, position: Position, fault: str
-) -> tuple[bool, list[str]]:
-    """Whether the fault was done, and every invariant that it broke."""
-    run = Scenario(redis, port, settings)
+async def waits_of(redis: ArqRedis, port: int, settings: Settings) -> list[Wait]:
+    """Where a worker waits in a run without a fault."""
+    tasks = FaultyTasks(None, "")
+    await Scenario(redis, port, settings, tasks).run(None, "", LATE_S)
+    return waits_seen(tasks)
+
+
+async def try_wait(settings: Settings, redis: ArqRedis, port: int, wait: Wait, fault: str) -> Tried:
+    """The scenario with a fault as a worker waits; needs `awaits.prepare`."""
+    run = Scenario(redis, port, settings, tasks := FaultyTasks(wait, fault))
+    _, found = await _tried(run, None, "")
+    return tasks.is_done.is_set(), found
+
+
+async def try_fault(settings: Settings, redis: ArqRedis, port: int, position: Position, fault: str) -> Tried:
+    """The scenario with a fault as a worker sends a command."""
+    return await _tried(Scenario(redis, port, settings), position, fault)
+
+
+async def _tried(run: Scenario, position: Position | None, fault: str) -> Tried:
     try:
         await run.run(position, fault, LATE_S)
     except TimeoutError:
-        left = [await redis.zrange(queue, 0, -1, withscores=True) for queue in ("arq:queue", "arq:queue:high")]
+        left = [await run.redis.zrange(queue, 0, -1, withscores=True) for queue in ("arq:queue", "arq:queue:high")]
         return run.was_done, [f"jobs did not come to an end: {left}"]
     return run.was_done, await broken(run)

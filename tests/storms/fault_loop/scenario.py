@@ -1,6 +1,7 @@
 """What the fault loop does again and again: jobs of every kind on a worker behind the proxy, its stop, and a second one."""
 
 import asyncio
+import contextlib
 from collections import Counter
 
 from arq.connections import ArqRedis, RedisSettings
@@ -10,17 +11,19 @@ from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
 from arqlight.worker.worker import Worker
+from tests.storms.fault_loop.awaits import FaultyTasks
 from tests.storms.fault_loop.faulty_proxy import FaultyProxy, Position
 from tests.storms.fault_loop.jobs import BOUND_S, HIGH, JOBS, QUEUE, Jobs, stop
 
 
 class Scenario:
-    """One run. `closed` says whether the workers stopped in time."""
+    """One run. `closed` says whether the workers stopped in time; `worked_or_stopped` what the first did until then."""
 
-    def __init__(self, redis: ArqRedis, port: int, settings: Settings) -> None:
+    def __init__(self, redis: ArqRedis, port: int, settings: Settings, tasks: FaultyTasks | None = None) -> None:
         self.redis = redis
         self.settings = settings
         self.journal = Journal(redis, settings)
+        self.tasks = tasks
         self.jobs = Jobs()
         self.closed = True
         self.sent: Counter[str] = Counter()
@@ -29,23 +32,16 @@ class Scenario:
             script.sha.encode(): verb for verb, script in Scripts(redis, settings)._scripts.items()
         }  # fmt: skip
         self.was_done = False
+        self.worked_or_stopped = False
+        self._has_done_all = False
 
     async def run(self, at: Position | None, fault: str, late_s: float) -> None:
         """Raises TimeoutError when jobs do not come to an end."""
         await self.redis.flushall()
         await self._leave_a_dead_worker()
         async with FaultyProxy(self._port, self._name_of, at, fault, late_s) as proxy:
-            first = self._worker(proxy.port)
-            running = asyncio.create_task(first.async_run())
-            try:
-                async with asyncio.timeout(BOUND_S):
-                    await self._first_part()
-                    await self._wait_for_a_while(running, proxy)
-            finally:
-                # Who is cut off for good waits for the server with what it has to write, until it is killed.
-                self.closed &= await stop(first, running) or fault == "cut off for good"
-                self.was_done = proxy.is_done.is_set()
-                self.sent = proxy.sent
+            with self.tasks.follow() if self.tasks else contextlib.nullcontext():
+                await self._run_first(proxy)
         self.jobs.may_end.set()
         second = self._worker(self._port)
         running = asyncio.create_task(second.async_run())
@@ -58,6 +54,20 @@ class Scenario:
                     await asyncio.sleep(0.05)
         finally:
             self.closed &= await stop(second, running)
+
+    async def _run_first(self, proxy: FaultyProxy) -> None:
+        first = self._worker(proxy.port)
+        running = asyncio.create_task(first.async_run())
+        try:
+            async with asyncio.timeout(BOUND_S):
+                await self._first_part()
+                await self._wait_for_a_while(running, proxy)
+            self.worked_or_stopped = self._has_done_all or running.done()
+        finally:
+            # Who is cut off for good waits for the server with what it has to write, until it is killed.
+            self.closed &= await stop(first, running) or proxy.fault == "cut off for good"
+            self.was_done = proxy.is_done.is_set()
+            self.sent = proxy.sent
 
     def _name_of(self, parts: list[bytes]) -> str:
         if parts[0].upper() == b"EVALSHA":
@@ -95,7 +105,8 @@ class Scenario:
                     await self.journal.cancel("off", QUEUE, "waits")
                 except JobNotCancellable:
                     asked = False
-            if sum(ended) >= len(JOBS) - 1 and self.jobs.ran["long"]:
+            self._has_done_all = sum(ended) >= len(JOBS) - 1 and bool(self.jobs.ran["long"])
+            if self._has_done_all:
                 return
             if proxy.is_done.is_set() and proxy.fault == "cut off for good":
                 return

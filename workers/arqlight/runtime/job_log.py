@@ -19,6 +19,7 @@ from arqlight.jobs.failure import clean
 from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.masking import mask_secrets
 from arqlight.jobs.names import raw_name
+from arqlight.runtime.background import end
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -101,9 +102,7 @@ class Logbook(logging.Handler):
 
     async def close_book(self) -> None:
         """Write what waits, and stop."""
-        if self._writing:
-            self._writing.cancel()
-            await asyncio.gather(self._writing, return_exceptions=True)
+        await end(self._writing)
         with contextlib.suppress(*SERVER_ERRORS):
             await self._write_group()
 

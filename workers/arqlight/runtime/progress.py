@@ -14,6 +14,7 @@ from arq.utils import timestamp_ms
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import Unusable
 from arqlight.jobs.names import raw_name
+from arqlight.runtime.background import end
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -59,9 +60,7 @@ class Progress:
 
     async def close(self) -> None:
         """Stop sending."""
-        if self._sending:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+        await end(self._sending)
 
     def _note(self, job_id: str) -> None:
         if job_id not in self._steps:

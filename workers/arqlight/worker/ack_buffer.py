@@ -78,30 +78,47 @@ class AckBuffer:
     async def drain(self) -> None:
         """Return when nothing waits."""
         while self._flushing and not self._flushing.done():
-            await self._flushing
+            await asyncio.wait({self._flushing})
 
     def _add(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
         self._waiting.append((ending, written))
         if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
+            self._begin()
+
+    def _begin(self) -> None:
+        self._flushing = asyncio.create_task(self._flush())
+        self._flushing.add_done_callback(self._flushed)
+
+    def _flushed(self, flushing: asyncio.Task[None]) -> None:
+        if not self._waiting:
+            return
+        if not flushing.cancelled() and (error := flushing.exception()):
+            logger.error("the writing of finished jobs stopped, starting it again", exc_info=error)
+        self._begin()
 
     async def _flush(self) -> None:
         while self._waiting:
-            group, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
-            self._underway = group
-            was_behind = len(group) + len(self._waiting) > LARGEST_GROUP
+            was_behind = self.is_behind
+            self._underway, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             try:
-                await self._write([ending for ending, _ in group])
-            except Exception:
-                # One of them is refused: the others must not go down with it.
-                for ending, written in group:
-                    await self._write_alone(ending, written)
-                continue
-            for _, written in group:
-                if written:
-                    _resolve(written, None)
+                await self._write_underway()
+            finally:  # whoever ends this task, what is not written yet waits on
+                self._waiting, self._underway = self._underway + self._waiting, []
             if was_behind and not self.is_behind:
                 self._caught_up()
+
+    async def _write_underway(self) -> None:
+        try:
+            await self._write([ending for ending, _ in self._underway])
+        except Exception:
+            # One of them is refused: the others must not go down with it.
+            while self._underway:
+                await self._write_alone(*self._underway[0])
+                del self._underway[0]
+            return
+        for _, written in self._underway:
+            if written:
+                _resolve(written, None)
         self._underway = []
 
     async def _write_alone(self, ending: Ending, written: asyncio.Future[None] | None) -> None:

@@ -16,6 +16,7 @@ from arqlight.connections.database.writes import Writes
 from arqlight.errors import ArqlightError
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.deadline import CALL_S, SEVERAL_CALLS_S
+from arqlight.runtime.background import end
 from arqlight.runtime.job_log import Logbook
 from arqlight.worker.about import about
 from arqlight.worker.ack_buffer import AckBuffer
@@ -72,7 +73,7 @@ class Runner:
     async def stop(self, grace_s: float) -> None:
         """Take nothing more; what runs has `grace_s` seconds, then goes back with its attempt not counted."""
         self.view.is_stopping = True
-        await _cancelled(self._serving)
+        await end(self._serving)
         if grace_s > 0:
             await self.attempts.wait(grace_s)
         self.attempts.cancel()
@@ -82,7 +83,7 @@ class Runner:
                 await self._endings.drain()
         await self.view.progress.close()
         await self._logbook.close_book()
-        await _cancelled(self._listening)
+        await end(self._listening)
         if self._is_known:
             await self._heartbeat.stop()
             try:
@@ -146,9 +147,3 @@ class Runner:
         told["queues"] = [queue_name(queue) for queue in told["queues"]]
         told["limits"] = {queue_name(queue): limit for queue, limit in told["limits"].items()}
         return told
-
-
-async def _cancelled(task: asyncio.Task[None] | None) -> None:
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)

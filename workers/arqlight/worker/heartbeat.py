@@ -20,6 +20,7 @@ from redis.asyncio import Redis
 from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Journal
+from arqlight.runtime.background import end
 from arqlight.settings import Settings
 from arqlight.worker.stager import Stager
 
@@ -108,7 +109,7 @@ class Heartbeat:
         while not self._stopping.is_set():
             try:
                 asyncio.run(self._keep_beating())
-            except Exception as error:
+            except BaseException as error:  # a thread of ours: nothing that comes out of it is meant to end it
                 logger.warning("heartbeat of %s not sent: %s", self._host.id, error or type(error).__name__)
                 self._stopping.wait(BEAT_S)
 
@@ -158,10 +159,9 @@ class Heartbeat:
 
     async def _keep_staging(self, redis: Redis, journal: Journal, is_stager: bool) -> None:
         if self._staging and (self._staging.done() or not is_stager):
-            self._staging.cancel()
-            [ended] = await asyncio.gather(self._staging, return_exceptions=True)
-            if isinstance(ended, Exception):
-                logger.error("the stager stopped", exc_info=ended)
+            if self._staging.done() and not self._staging.cancelled():
+                logger.error("the stager stopped", exc_info=self._staging.exception())
+            await end(self._staging)
             self._staging = self.stager = None
         if is_stager and self._staging is None:
             self.stager = Stager(redis, journal.scripts, self._host.offer, self._poll_s)

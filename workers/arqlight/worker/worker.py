@@ -36,7 +36,7 @@ from arqlight.journal.overrides import read_overrides
 from arqlight.journal.pubsub import allow_notifications, hear
 from arqlight.journal.schedules import ensure_schedules
 from arqlight.journal.scripting import Scripts
-from arqlight.runtime.background import keep_running
+from arqlight.runtime.background import end, keep_running
 from arqlight.runtime.job_log import Logbook, job_log
 from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due
@@ -405,9 +405,8 @@ class Worker(arq.Worker):
         await asyncio.gather(
             *self.tasks.values(), *(runner.stop(grace_s) for runner in self._runners), return_exceptions=True
         )
-        for companion in self._companions:
-            companion.cancel()
-        await asyncio.gather(*self._companions, *self._errands, return_exceptions=True)
+        await end(*self._companions)
+        await asyncio.gather(*self._errands, return_exceptions=True)
         if self._heartbeat:
             await self.ack_buffer.drain()
             await self._heartbeat.stop()

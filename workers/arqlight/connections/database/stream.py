@@ -13,6 +13,7 @@ from arqlight.jobs.cursors import place
 from arqlight.jobs.display import iso
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
+from arqlight.runtime.background import end
 
 # An id of the log that is missing may belong to a transaction that is still under way, or to none. It is waited for as
 # long as any transaction from then runs, but no longer than this: one that takes longer is missed here, not in lists.
@@ -66,8 +67,7 @@ class DatabaseStream:
     async def close(self) -> None:
         """Stop listening."""
         if self._listening is not None:
-            self._listening.cancel()
-            await asyncio.gather(self._listening, return_exceptions=True)
+            await end(self._listening)
             self._listening = None
 
     def _may_still_come(self, place: int, row: Any) -> bool:
