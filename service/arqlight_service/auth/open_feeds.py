@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from arqlight.connections.connection_errors import SERVER_ERRORS
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access
@@ -94,6 +94,6 @@ WATCH = web.AppKey("watch", Watch)
 async def keep_watch(app: web.Application) -> AsyncIterator[None]:
     """Own the watch while the application runs."""
     app[WATCH] = watch = Watch(app[ACCESS], app[SETTINGS].sockets_per_address)
-    task = asyncio.create_task(watch.keep_watch())
+    task = keep("watch over open feeds", watch.keep_watch)
     yield
     await end(task)

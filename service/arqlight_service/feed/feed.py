@@ -17,7 +17,7 @@ from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
 from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight.jobs.overview import Overview
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep
 from arqlight_service.feed.frames import open_frame
 from arqlight_service.feed.recent import RecentEvents
 from arqlight_service.feed.subscriber import Subscriber
@@ -64,7 +64,7 @@ class Feed:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Read the stream while the body runs."""
-        task = asyncio.create_task(self._run())
+        task = keep(f"feed of connection {self._connection.name!r}", self._run)
         try:
             yield
         finally:

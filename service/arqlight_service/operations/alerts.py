@@ -25,7 +25,7 @@ from arqlight.family import installed
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep
 from arqlight.settings import Settings
 from arqlight.tasks import Task
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
@@ -172,6 +172,6 @@ async def keep_alerts(app: web.Application) -> AsyncIterator[None]:
     if not (has_reader and home and parse_rules(settings.alerts)):
         yield
         return
-    task = asyncio.create_task(Alerts(settings, app[CONNECTIONS], home).keep_looking())
+    task = keep("look at the rules for alerts", Alerts(settings, app[CONNECTIONS], home).keep_looking)
     yield
     await end(task)

@@ -10,7 +10,7 @@ from aiohttp import web
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
-from arqlight.runtime.background import end, keep_running
+from arqlight.runtime.background import end, keep
 from arqlight.worker.heartbeat import BEAT_S
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 
@@ -24,7 +24,7 @@ async def keep_up(app: web.Application) -> AsyncIterator[None]:
         *((f"search for queues of {each.name}", each.maintenance.keep_finding_queues) for each in maintained),
         *((f"rescue of {each.name}", partial(rescue, each, keep_audit)) for each in app[CONNECTIONS] if each.can_write),
     ]
-    tasks = [asyncio.create_task(keep_running(what, each)) for what, each in work]
+    tasks = [keep(what, each) for what, each in work]
     yield
     await end(*tasks)
 

@@ -24,7 +24,7 @@ from arqlight.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFoun
 from arqlight.jobs.display import iso
 from arqlight.jobs.filters import JobFilter
 from arqlight.jobs.queues import queue_name
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep
 
 logger = logging.getLogger("arqlight.operations")
 Kind = Literal["retry", "delete", "empty"]
@@ -83,7 +83,7 @@ class Operations:
         if self._kept_in is None:
             yield
             return
-        look = asyncio.create_task(self._look())
+        look = keep("look for operations", self._look)
         try:
             yield
         finally:

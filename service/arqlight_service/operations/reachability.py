@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError, Unusable
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep
 
 logger = logging.getLogger("arqlight.connections")
 EVERY_S = 2.0
@@ -29,7 +30,10 @@ class Reachability:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Ask while the body runs."""
-        tasks = [asyncio.create_task(self._keep_asking(connection)) for connection in self._connections]
+        tasks = [
+            keep("question whether a connection answers", partial(self._keep_asking, connection))
+            for connection in self._connections
+        ]
         try:
             yield
         finally:

@@ -1,7 +1,6 @@
 """What the fault loop of PostgreSQL does again and again: jobs of every kind, a stop, and a second worker."""
 
 import asyncio
-import contextlib
 import uuid
 from collections import Counter
 
@@ -16,7 +15,7 @@ from arqlight.settings import Settings
 from arqlight.worker.worker import Worker
 from tests.conftest import with_database
 from tests.storms.database_fault_loop.faulty_proxy import FaultyProxy
-from tests.storms.fault_loop.awaits import FaultyTasks
+from tests.storms.fault_loop.awaits import FaultyTasks, followed
 from tests.storms.fault_loop.faulty_proxy import Position
 from tests.storms.fault_loop.jobs import BOUND_S, HIGH, JOBS, QUEUE, Jobs, stop
 
@@ -52,8 +51,7 @@ class Scenario:
         await self._begin()
         socket = f"{self._there.query['host']}/.s.PGSQL.5432"
         async with FaultyProxy(socket, self._verbs, at, fault, late_s) as proxy:
-            with self.tasks.follow() if self.tasks else contextlib.nullcontext():
-                await self._run_first(proxy)
+            await self._run_first(proxy)
         self.jobs.may_end.set()
         second = self._worker(self._there.render_as_string(hide_password=False))
         running = asyncio.create_task(second.async_run())
@@ -67,13 +65,15 @@ class Scenario:
     async def _run_first(self, proxy: FaultyProxy) -> None:
         there = self._there.set(query={"sslmode": "disable"}, host="127.0.0.1", port=proxy.port)
         first = self._worker(there.render_as_string(hide_password=False))
-        running = asyncio.create_task(first.async_run())
+        with followed(self.tasks):
+            running = asyncio.create_task(first.async_run())
         try:
             async with asyncio.timeout(BOUND_S):
                 await self._first_part(running, proxy)
             self.worked_or_stopped = self._has_done_all or running.done()
         finally:
-            self.closed &= await stop(first, running)
+            with followed(self.tasks):
+                self.closed &= await stop(first, running)
             self.was_done = proxy.is_done.is_set()
             self.sent = proxy.sent
 

@@ -1,10 +1,10 @@
-"""Faults at the places where a worker's own code waits: the task is cancelled there, or the wait raises."""
+"""Faults at the places where a worker's own code waits: the wait raises, or a cancellation comes out of it."""
 
 import asyncio
 import contextlib
 import threading
 from collections import Counter
-from collections.abc import Coroutine, Generator, Iterator
+from collections.abc import Callable, Coroutine, Generator, Iterator
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import partial
@@ -27,7 +27,11 @@ class InjectedExit(BaseException):
     """What a wait raises that no `except Exception` catches."""
 
 
-FAULTS = ("raises", "exits", "is cancelled")
+FAULTS: dict[str, Callable[[], BaseException]] = {
+    "raises": lambda: InjectedError("a wait"),
+    "exits": lambda: InjectedExit("a wait"),
+    "is cancelled": asyncio.CancelledError,  # by nobody that cancelled this task: an inner task was, or a scope of a library
+}
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +47,7 @@ class Wait:
 
 
 class FaultyTasks:
-    """`with tasks.follow():` and one of the tasks made meanwhile, in its context, has its fault.
+    """`with followed(tasks):` and one of the tasks made meanwhile, in its context, has its fault.
 
     A task whose own code is neither of the package nor of arq's worker is left alone.
 
@@ -56,15 +60,6 @@ class FaultyTasks:
         self.seen: Counter[tuple[str, str]] = Counter()
         self.is_done = threading.Event()
 
-    @contextlib.contextmanager
-    def follow(self) -> Iterator[None]:
-        """Needs `prepare`."""
-        token = _FOLLOWED_BY.set(self)
-        try:
-            yield
-        finally:
-            _FOLLOWED_BY.reset(token)
-
     def fault_at(self, work: str, place: str) -> str | None:
         """Count one wait; the fault that is to be done there."""
         self.seen[work, place] += 1
@@ -75,6 +70,16 @@ class FaultyTasks:
 
 
 _FOLLOWED_BY: ContextVar[FaultyTasks | None] = ContextVar("followed_by", default=None)
+
+
+@contextlib.contextmanager
+def followed(tasks: FaultyTasks | None) -> Iterator[None]:
+    """Needs `prepare`."""
+    token = _FOLLOWED_BY.set(tasks)
+    try:
+        yield
+    finally:
+        _FOLLOWED_BY.reset(token)
 
 
 def prepare(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,9 +131,8 @@ class _Followed(Coroutine[Any, Any, Any]):
         raise NotImplementedError("it is only run as a task")
 
     def send(self, value: Any) -> Any:
-        if self._fault in ("raises", "exits"):
-            error = InjectedError("a wait") if self._fault == "raises" else InjectedExit("a wait")
-            self._fault = None
+        if self._fault is not None:
+            error, self._fault = FAULTS[self._fault](), None
             return self._waits(self._work.throw(error))
         return self._waits(self._work.send(value))
 
@@ -141,8 +145,6 @@ class _Followed(Coroutine[Any, Any, Any]):
     def _waits(self, future: Any) -> Any:
         place = _place_of(self._work)
         self._fault = self._tasks.fault_at(self._work.__qualname__, place) if place else None
-        if self._fault == "is cancelled" and (task := asyncio.current_task()):
-            asyncio.get_running_loop().call_soon(task.cancel)
         return future
 
 

@@ -1,7 +1,6 @@
 """What the fault loop does again and again: jobs of every kind on a worker behind the proxy, its stop, and a second one."""
 
 import asyncio
-import contextlib
 from collections import Counter
 
 from arq.connections import ArqRedis, RedisSettings
@@ -11,7 +10,7 @@ from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.scripting import Scripts
 from arqlight.settings import Settings
 from arqlight.worker.worker import Worker
-from tests.storms.fault_loop.awaits import FaultyTasks
+from tests.storms.fault_loop.awaits import FaultyTasks, followed
 from tests.storms.fault_loop.faulty_proxy import FaultyProxy, Position
 from tests.storms.fault_loop.jobs import BOUND_S, HIGH, JOBS, QUEUE, Jobs, stop
 
@@ -40,8 +39,7 @@ class Scenario:
         await self.redis.flushall()
         await self._leave_a_dead_worker()
         async with FaultyProxy(self._port, self._name_of, at, fault, late_s) as proxy:
-            with self.tasks.follow() if self.tasks else contextlib.nullcontext():
-                await self._run_first(proxy)
+            await self._run_first(proxy)
         self.jobs.may_end.set()
         second = self._worker(self._port)
         running = asyncio.create_task(second.async_run())
@@ -57,15 +55,17 @@ class Scenario:
 
     async def _run_first(self, proxy: FaultyProxy) -> None:
         first = self._worker(proxy.port)
-        running = asyncio.create_task(first.async_run())
+        with followed(self.tasks):
+            running = asyncio.create_task(first.async_run())
         try:
             async with asyncio.timeout(BOUND_S):
                 await self._first_part()
                 await self._wait_for_a_while(running, proxy)
             self.worked_or_stopped = self._has_done_all or running.done()
         finally:
-            # Who is cut off for good waits for the server with what it has to write, until it is killed.
-            self.closed &= await stop(first, running) or proxy.fault == "cut off for good"
+            with followed(self.tasks):
+                # Who is cut off for good waits for the server with what it has to write, until it is killed.
+                self.closed &= await stop(first, running) or proxy.fault == "cut off for good"
             self.was_done = proxy.is_done.is_set()
             self.sent = proxy.sent
 

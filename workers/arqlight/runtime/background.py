@@ -10,7 +10,12 @@ PAUSE_S = 1.0
 CANCEL_AGAIN_S = 1.0
 
 
-async def keep_running(what: str, work: Callable[[], Awaitable[None]]) -> None:
+def keep(what: str, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+    """A task that does work without an end, until it is cancelled: see `keep_running`."""
+    return asyncio.create_task(keep_running(what, work))
+
+
+async def keep_running(what: str, work: Callable[[], Awaitable[None]], *, may_return: bool = False) -> None:
     """Do `work` until cancelled. When it ends all the same, say so under the name `what`, and begin again.
 
     A cancellation that nobody asked of this task (of an inner task, of a library's scope) does not end it.
@@ -25,6 +30,8 @@ async def keep_running(what: str, work: Callable[[], Awaitable[None]]) -> None:
                 raise
             logger.error("the %s stopped, starting it again", what, exc_info=error)
         else:
+            if may_return:
+                return
             logger.error("the %s ended, starting it again", what)
         await asyncio.sleep(PAUSE_S)
 

@@ -19,7 +19,7 @@ from arqlight.jobs.failure import clean
 from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.masking import mask_secrets
 from arqlight.jobs.names import raw_name
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep_running
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -121,7 +121,7 @@ class Logbook(logging.Handler):
 
     def _start(self) -> None:
         if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+            self._writing = asyncio.create_task(keep_running("writing of log lines", self._write, may_return=True))
 
     async def _write(self) -> None:
         while self._lines:
@@ -142,6 +142,6 @@ class Logbook(logging.Handler):
             return
         try:
             await self._log.write(group)
-        except SERVER_ERRORS:
+        except BaseException:
             self._lines.extendleft(reversed(group))
             raise

@@ -14,7 +14,7 @@ from arq.utils import timestamp_ms
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import Unusable
 from arqlight.jobs.names import raw_name
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep_running
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -69,7 +69,7 @@ class Progress:
         step = {"done": done, "total": total, "what": what[:LONGEST_WHAT], "at": timestamp_ms()}
         self._changed[job_id] = json.dumps(step)
         if self._sending is None or self._sending.done():
-            self._sending = asyncio.create_task(self._send())
+            self._sending = asyncio.create_task(keep_running("report of progress", self._send, may_return=True))
 
     async def _send(self) -> None:
         while self._changed:

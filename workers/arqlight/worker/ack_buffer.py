@@ -10,6 +10,7 @@ from redis.exceptions import ConnectionError, ResponseError
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import CutOff, Refused, Unusable
 from arqlight.journal.journal import Claim, Ending
+from arqlight.runtime.background import keep_running
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500
@@ -77,24 +78,18 @@ class AckBuffer:
 
     async def drain(self) -> None:
         """Return when nothing waits."""
-        while self._flushing and not self._flushing.done():
-            await asyncio.wait({self._flushing})
+        while self._waiting or self._underway:
+            await asyncio.wait({self._write_on()})
 
     def _add(self, ending: Ending, written: asyncio.Future[None] | None) -> None:
         self._waiting.append((ending, written))
+        self._write_on()
+
+    def _write_on(self) -> asyncio.Task[None]:
         if self._flushing is None or self._flushing.done():
-            self._begin()
-
-    def _begin(self) -> None:
-        self._flushing = asyncio.create_task(self._flush())
-        self._flushing.add_done_callback(self._flushed)
-
-    def _flushed(self, flushing: asyncio.Task[None]) -> None:
-        if not self._waiting:
-            return
-        if not flushing.cancelled() and (error := flushing.exception()):
-            logger.error("the writing of finished jobs stopped, starting it again", exc_info=error)
-        self._begin()
+            writing = keep_running("writing of finished jobs", self._flush, may_return=True)
+            self._flushing = asyncio.create_task(writing)
+        return self._flushing
 
     async def _flush(self) -> None:
         while self._waiting:
@@ -102,7 +97,7 @@ class AckBuffer:
             self._underway, self._waiting = self._waiting[:LARGEST_GROUP], self._waiting[LARGEST_GROUP:]
             try:
                 await self._write_underway()
-            finally:  # whoever ends this task, what is not written yet waits on
+            finally:  # whatever comes up, what is not written yet waits on
                 self._waiting, self._underway = self._underway + self._waiting, []
             if was_behind and not self.is_behind:
                 self._caught_up()

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import uuid
+from functools import partial
 from typing import Any
 
 from arqlight.connections.database import DatabaseConnection
@@ -16,7 +17,7 @@ from arqlight.connections.database.writes import Writes
 from arqlight.errors import ArqlightError
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.deadline import CALL_S, SEVERAL_CALLS_S
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep, keep_running
 from arqlight.runtime.job_log import Logbook
 from arqlight.worker.about import about
 from arqlight.worker.ack_buffer import AckBuffer
@@ -62,8 +63,9 @@ class Runner:
 
     def start(self) -> None:
         """Begin; a database that is away is waited for."""
-        self._serving = asyncio.create_task(self._serve())
-        self._listening = asyncio.create_task(listen(self._pool, self._hear))
+        name = self.connection.name
+        self._serving = asyncio.create_task(keep_running(f"claiming from {name!r}", self._serve, may_return=True))
+        self._listening = keep(f"listener of {name!r}", partial(listen, self._pool, self._hear))
 
     async def drained(self) -> None:
         """Return when a burst is over."""

@@ -36,7 +36,7 @@ from arqlight.journal.overrides import read_overrides
 from arqlight.journal.pubsub import allow_notifications, hear
 from arqlight.journal.schedules import ensure_schedules
 from arqlight.journal.scripting import Scripts
-from arqlight.runtime.background import end, keep_running
+from arqlight.runtime.background import end, keep
 from arqlight.runtime.job_log import Logbook, job_log
 from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due
@@ -179,7 +179,7 @@ class Worker(arq.Worker):
             "listener for overrides": partial(hear, self.pool, KEYS["overridden"], self._overridden),
             "look around": self._look_around,
         }
-        self._companions = [asyncio.create_task(keep_running(what, work)) for what, work in companions.items()]
+        self._companions = [keep(what, work) for what, work in companions.items()]
         self._heartbeat = Heartbeat(self, None if notified else self.poll_delay_s)
         self._heartbeat.start()
         if self.databases:

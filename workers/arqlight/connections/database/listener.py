@@ -26,8 +26,6 @@ async def listen(pool: Pool, tell: Callable[[str], None]) -> None:
             await _listen_once(pool, tell)
         except (*REFUSED, ArqlightError) as error:
             logger.warning("notifications of connection %r cannot be heard, connecting again: %s", pool.name, error)
-        except Exception:
-            logger.exception("the listener of connection %r stopped, starting it again", pool.name)
         await asyncio.sleep(PAUSE_S)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from functools import partial
 from typing import Any
 
 from arqlight.connections.connection import Transition
@@ -13,7 +14,7 @@ from arqlight.jobs.cursors import place
 from arqlight.jobs.display import iso
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
-from arqlight.runtime.background import end
+from arqlight.runtime.background import end, keep
 
 # An id of the log that is missing may belong to a transaction that is still under way, or to none. It is waited for as
 # long as any transaction from then runs, but no longer than this: one that takes longer is missed here, not in lists.
@@ -54,7 +55,7 @@ class DatabaseStream:
     async def wait(self, cursor: str, longest_ms: int) -> None:
         """Return when something was changed, or when the time is up."""
         if self._listening is None:
-            self._listening = asyncio.create_task(listen(self._pool, self._hear))
+            self._listening = keep("listener for notifications", partial(listen, self._pool, self._hear))
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(longest_ms / 1000):
                 await self._notified.wait()
