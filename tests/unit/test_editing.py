@@ -61,6 +61,26 @@ def test_a_changed_value_keeps_the_type_that_its_text_has() -> None:
     assert args[4] is True
 
 
+@pytest.mark.parametrize("value", NOT_EXACT, ids=lambda value: f"{type(value).__name__}")
+def test_a_value_that_is_moved_or_renamed_is_what_it_was_or_is_refused(value: Any) -> None:
+    def move(shown: Any) -> None:
+        shown["args"].reverse()
+        if shown["kwargs"]:
+            shown["kwargs"]["renamed"] = shown["kwargs"].pop("named")
+
+    for args, kwargs in (([value, "other"], {}), ([], {"named": value})):
+        try:
+            moved = edit(args, kwargs, move)
+        except InvalidInput:
+            continue
+        assert json.dumps(moved) == json.dumps((args[::-1], {"renamed": value} if kwargs else {}))
+
+
+def test_a_whole_number_may_become_a_float() -> None:
+    args, _ = edit([1, 0, 3.0], {}, lambda shown: shown.update(args=[1.0, -0.0, 3]))
+    assert list(map(repr, args)) == ["1.0", "-0.0", "3.0"]  # a page that shows 3.0 gives back 3
+
+
 def test_what_was_not_shown_of_a_long_list_or_object_stays() -> None:
     many = list(range(6_000))
     [kept], _ = edit([many], {}, lambda shown: shown["args"][0].__setitem__(0, -1))

@@ -9,6 +9,7 @@ from typing import Any
 from arqlight.jobs.masking import MASK, is_secret
 
 LONGEST_TEXT = 10_000
+CUT = "…"
 
 
 MOST_NODES = 5_000
@@ -40,7 +41,7 @@ def as_json(value: Any) -> Any:
         nonlocal budget
         budget -= 1
         if budget < 0 or depth > DEEPEST:
-            return "…"
+            return CUT
         if item is None or isinstance(item, bool):
             return item
         if isinstance(item, int):
@@ -50,7 +51,7 @@ def as_json(value: Any) -> Any:
             return item if math.isfinite(item) else str(item)
         if isinstance(item, str):
             text = item.encode("utf-8", "replace").decode()
-            return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"
+            return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + CUT
         if isinstance(item, dict):
             return {
                 str(convert(key, depth + 1)): MASK if is_secret(key) else convert(inner, depth + 1)

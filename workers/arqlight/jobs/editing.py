@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from arqlight.errors import InvalidInput
-from arqlight.jobs.display import as_json
+from arqlight.jobs.display import CUT, as_json
 from arqlight.jobs.masking import MASK
 from arqlight.jobs.pickle_reader import Opaque
 from arqlight.jobs.serialization import look_into
@@ -43,10 +43,12 @@ def edited_arguments(
         raise InvalidInput(
             "id", f"the job's arguments cannot be read: {error}; enqueue it from the application"
         ) from None
-    return (
+    merged = (
         _merge(args, as_json(was["args"]), was["args"], "args"),
         _merge(kwargs, as_json(was["kwargs"]), was["kwargs"], "kwargs"),
     )
+    _check_moved(merged, was)
+    return merged
 
 
 def _merge(edited: Any, shown: Any, original: Any, field: str) -> Any:
@@ -106,7 +108,7 @@ def _merge_set(edited: list[Any], shown: Any, original: Any, field: str) -> Any:
         raise InvalidInput(field, f"{field} is a set too large to be edited here")
     left, merged = list(original), []
     for value in edited:
-        place = next((place for place, each in enumerate(left) if _same(as_json(each), value)), None)
+        place = next((place for place, each in enumerate(left) if _same(value, as_json(each))), None)
         merged.append(_new(value, field) if place is None else _kept(left.pop(place), field))
     try:
         return type(original)(merged)
@@ -139,6 +141,29 @@ def _kept(original: Any, field: str) -> Any:
     return original
 
 
+def _check_moved(merged: Any, original: Any) -> None:
+    """What only stands for a value (`<3 bytes>`, a cut text, a set as a list) means nothing in another place."""
+    parts = _parts(original)
+    kept = {id(part) for part in parts}
+    stand_ins = {_text(CUT), *(_text(part) for part in parts if _looks_like_another(part))}
+    stand_ins -= {_text(part) for part in parts if isinstance(part, str) and not _looks_like_another(part)}
+    for part in _parts(merged):
+        if id(part) not in kept and not _looks_like_another(part) and (text := _text(part)) in stand_ins:
+            raise InvalidInput(
+                "args", f"{text[:100]} only stands for a value that a page cannot show, and was moved: write the value"
+            )
+
+
+def _text(part: Any) -> str:
+    return json.dumps(as_json(part), sort_keys=True)
+
+
+def _looks_like_another(part: Any) -> bool:
+    if isinstance(part, dict):
+        return not all(isinstance(key, str) for key in part)
+    return isinstance(part, set | frozenset) or (isinstance(shown := as_json(part), str) and shown != part)
+
+
 def _parts(value: Any) -> list[Any]:
     """`value` and all within it; a pickle may nest as deep as it likes, and hold itself."""
     found, seen = [value], {id(value)}
@@ -152,9 +177,9 @@ def _parts(value: Any) -> list[Any]:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether two values are the same JSON: 1 is not true. What JavaScript wrote again has 1 for 1.0."""
-    if isinstance(one, int | float) and isinstance(other, int | float) and type(one) is not type(other):
-        return one == other and not isinstance(one, bool) and not isinstance(other, bool)
+    """Whether a value is the same JSON as what was shown: 1 is not true. What JavaScript wrote again has 1 for 1.0."""
+    if type(one) is int and type(other) is float:
+        return one == other
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
