@@ -58,6 +58,10 @@ class WorkerStopped(ArqlightError):
     """The worker was shut down while it ran the job."""
 
 
+class WorkerCancelled(ArqlightError):
+    """A worker was cancelled by something that ran in it."""
+
+
 class AnnouncementLost(ArqlightError):
     """The server lost what a worker announced of itself."""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from redis.exceptions import RedisError
 
 from arqlight.connections.connection_errors import reason_of
-from arqlight.errors import ArqlightError, ServerUnreachable, Unusable
+from arqlight.errors import ArqlightError, ServerUnreachable, Unusable, WorkerCancelled
 from arqlight.extras import MissingExtra, extra_of
 from arqlight.imports import Exited
 
@@ -22,7 +22,7 @@ class Exit:
 
 def exit_of(error: Exception) -> Exit | None:
     """The end of a command that raised `error`; None for an error that nobody expected."""
-    if isinstance(error, ServerUnreachable | Unusable):
+    if isinstance(error, ServerUnreachable | Unusable | WorkerCancelled):
         return Exit(str(error), FAILED)
     if isinstance(error, Exited):
         return Exit(str(error), error.code)

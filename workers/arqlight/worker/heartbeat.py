@@ -28,6 +28,7 @@ logger = logging.getLogger("arqlight.heartbeat")
 BEAT_S = 2.5
 # An event loop may stand still for as long as the longest timeout of what it runs, and so much more.
 STANDSTILL_S = 30.0
+LOOK_S = 0.01
 
 
 def memory_bytes() -> int:
@@ -103,7 +104,8 @@ class Heartbeat:
     async def stop(self) -> None:
         """Return when the last beat is over, so that none comes after the worker has left."""
         self._stopping.set()
-        await asyncio.to_thread(self._thread.join)
+        while self._thread.is_alive():  # not in the loop's own threads: a task may have filled them, or shut them down
+            await asyncio.sleep(LOOK_S)
 
     def _run(self) -> None:
         while not self._stopping.is_set():

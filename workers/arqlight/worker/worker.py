@@ -23,7 +23,7 @@ from arqlight.addresses import shown_redis
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import connect_arq
-from arqlight.errors import AnnouncementLost, ServerUnreachable
+from arqlight.errors import AnnouncementLost, ServerUnreachable, WorkerCancelled
 from arqlight.jobs.masking import mask_also, secrets_of
 from arqlight.jobs.overrides import Overrides
 from arqlight.jobs.periodic_job import PeriodicJob
@@ -104,6 +104,7 @@ class Worker(arq.Worker):
         self._runners: list[Runner] = []
         self.id = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
         self.is_stopping = False
+        self._is_cut_short = False
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
         self.secrets = secrets_of(settings)
@@ -130,9 +131,19 @@ class Worker(arq.Worker):
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
         super().run()
+        if self._is_cut_short:
+            raise WorkerCancelled("something cancelled the worker itself, which nobody had asked to stop: so does a "
+                                  "task that cancels all of `asyncio.all_tasks()`; its jobs go back")  # fmt: skip
 
     async def main(self) -> None:
         """Start up, then claim and run until stopped (or, in a burst, until the queues are empty)."""
+        try:
+            await self._keep_working()
+        except asyncio.CancelledError:
+            self._is_cut_short = not self.is_stopping
+            raise
+
+    async def _keep_working(self) -> None:
         await self._start()
         while True:
             wait_s = await self._round()

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from arqlight.connections.database.pool import Pool
-from arqlight.connections.database.rows import traceback_of
+from arqlight.connections.database.rows import bounded_delay_ms, traceback_of
 from arqlight.connections.database.tokens import read_token
 from arqlight.errors import Unusable
 from arqlight.journal.deadline import CALL_S
@@ -50,7 +50,7 @@ class Endings:
         if kind == "failed":
             await self._pool.rows("fail", numbers, claims, told, self._manager)
             return
-        delays = [float(ending.delay_ms) for ending in group]
+        delays = [bounded_delay_ms(ending.delay_ms) for ending in group]
         most_uncounted = [ending.most_uncounted for ending in group]
         await self._pool.rows("reschedule", numbers, claims, delays, told, most_uncounted, self._manager)
 

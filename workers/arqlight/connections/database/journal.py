@@ -15,7 +15,7 @@ from pgqueuer.domain.errors import DuplicateJobError
 from pgqueuer.queries import Queries
 
 from arqlight.connections.database.pool import Pool, query
-from arqlight.connections.database.rows import is_storable, to_moment
+from arqlight.connections.database.rows import bounded_delay_ms, is_storable, to_moment
 from arqlight.connections.database.schema import pgqueuer_queries
 from arqlight.errors import JobExists, JobNotCancellable, JobNotFound, JobNotRetryable, WorkerLost
 from arqlight.jobs.queues import queue_name
@@ -138,7 +138,7 @@ class DatabaseJournal:
                 [queue_name(job.queue) for job in jobs],
                 [self._serialized(job, now) for job in jobs],
                 [self._priorities.get(queue_name(job.queue), 0) for job in jobs],
-                [timedelta(milliseconds=job.delay_ms) for job in jobs],
+                [timedelta(milliseconds=bounded_delay_ms(job.delay_ms)) for job in jobs],
                 [job.id for job in jobs],
                 [_headers(job) for job in jobs],
             )

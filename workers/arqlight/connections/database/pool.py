@@ -12,7 +12,7 @@ from sqlalchemy.engine import URL
 
 from arqlight.connections.database.codecs import set_codecs
 from arqlight.connections.database.schema import MIGRATIONS, SCHEMA, dsn, prepare
-from arqlight.connections.database.server_errors import REFUSED, unusable
+from arqlight.connections.database.server_errors import REFUSED, SCHEMA_GONE, unusable
 from arqlight.connections.postgres import check_schema, database_url, shown
 from arqlight.errors import ArqlightError, SettingsError, Unusable
 from arqlight.journal.deadline import deadline
@@ -40,7 +40,10 @@ def read_query(folder: Path, verb: str) -> str:
 
 
 class Pool:
-    """Opened, and its schema brought up to date, at the first use; so a server that comes later is no trouble."""
+    """Opened, and its schema brought up to date, at the first use; so a server that comes later is no trouble.
+
+    Nor is one that lost its data: the schema is made again at the next use.
+    """
 
     def __init__(self, name: str, url: str, *, is_prepared: bool = False, most: int = MOST_CONNECTIONS) -> None:
         self.name = name
@@ -75,6 +78,8 @@ class Pool:
             async with pool.acquire(timeout=CONNECT_TIMEOUT_S) as connection:
                 yield connection
         except REFUSED as error:
+            if isinstance(error, SCHEMA_GONE):
+                self._is_prepared = False
             raise self.unusable(error) from error
 
     @contextlib.asynccontextmanager
@@ -89,12 +94,12 @@ class Pool:
     async def open(self) -> asyncpg.Pool:
         """The pool itself. Raises Unusable."""
         async with self._opening:
-            if self._pool is None:
+            if self._pool is None or not self._is_prepared:
                 try:
                     if not self._is_prepared:
                         await prepare(self.url, CONNECT_TIMEOUT_S)
                         self._is_prepared = True
-                    self._pool = await connect(self.url, self._most)
+                    self._pool = self._pool or await connect(self.url, self._most)
                 except REFUSED as error:
                     raise self.unusable(error) from error
                 except ArqlightError as error:

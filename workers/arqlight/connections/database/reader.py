@@ -235,11 +235,12 @@ def _told(entry: Any) -> dict[str, Any]:
 
 
 def _returned(result: bytes | None) -> Any:
-    """What the task returned, out of arq's result, read without running it."""
+    """What a task that ended well returned, out of arq's result, read without running it."""
     if not result:
         return None
     try:
-        return as_json(look_into(result)["r"])
+        outcome = look_into(result)
+        return as_json(outcome["r"]) if outcome["s"] else None
     except Exception:  # bytes of another serializer: the job is shown without its result
         return None
 

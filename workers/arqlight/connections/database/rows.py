@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from arq.utils import timestamp_ms
+
 from arqlight.jobs.job import Failure, Job, State, read_arguments
 
 STATES: dict[str, State] = {
@@ -98,6 +100,11 @@ def traceback_of(failure: Failure, number: int) -> dict[str, Any]:
             "started_ms": failure.started_ms,
         },
     }
+
+
+def bounded_delay_ms(delay_ms: float) -> float:
+    """A delay that ends within the times that PostgreSQL and Python know."""
+    return min(float(delay_ms), END.timestamp() * 1000 - timestamp_ms())
 
 
 def to_ms(moment: datetime) -> int:

@@ -8,6 +8,8 @@ from arqlight.errors import CutOff, Refused, Unusable
 
 # What may be wrong with a server, its address or its data, as asyncpg and the system tell it.
 REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError, TimeoutError)
+# The database was made anew while we ran, or another was put in its place.
+SCHEMA_GONE = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
 # What would be refused again however often it is sent: wrong data, a broken constraint, more than the server can hold.
 _FOR_GOOD = ("22", "23", "54", "XX")
 LONGEST_REASON = 200

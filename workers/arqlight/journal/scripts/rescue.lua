@@ -22,7 +22,8 @@ for _, worker in ipairs(call('ZRANGEBYSCORE', KEY.workers, '-inf', now)) do
       write(id, record, 'queued', 'lost', record.lost + 1)
       remember(id, cjson.encode({
         kind = 'failure', attempt = tonumber(record.attempts), error = ARGV[2], message = ARGV[3], trace = '',
-        fingerprint = ARGV[4], worker = worker, at = now }))
+        fingerprint = ARGV[4], worker = worker, at = now,
+        started = tonumber(token_ms(record.token)) }))
       let_past_expire(id, 0)
       emit(id, 'queued', record.queue, record.task, record.attempts, 'reason', 'rescued', 'worker', worker)
       ring(record.queue, 1)
