@@ -28,7 +28,6 @@ logger = logging.getLogger("arqlight.heartbeat")
 BEAT_S = 2.5
 # An event loop may stand still for as long as the longest timeout of what it runs, and so much more.
 STANDSTILL_S = 30.0
-LOOK_S = 0.01
 
 
 def memory_bytes() -> int:
@@ -95,6 +94,7 @@ class Heartbeat:
         self._staging: asyncio.Task[None] | None = None
         self.stager: Stager | None = None
         self._stopping = threading.Event()
+        self._ended = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="arqlight-heartbeat", daemon=True)
 
     def start(self) -> None:
@@ -104,10 +104,17 @@ class Heartbeat:
     async def stop(self) -> None:
         """Return when the last beat is over, so that none comes after the worker has left."""
         self._stopping.set()
-        while self._thread.is_alive():  # not in the loop's own threads: a task may have filled them, or shut them down
-            await asyncio.sleep(LOOK_S)
+        await self._ended.wait()
 
     def _run(self) -> None:
+        try:
+            self._beat_on()
+        finally:
+            with contextlib.suppress(RuntimeError):  # the worker's loop is closed
+                # Not by a thread of the loop's own that joins this one: a task may have filled those, or shut them down.
+                self._host.loop.call_soon_threadsafe(self._ended.set)
+
+    def _beat_on(self) -> None:
         while not self._stopping.is_set():
             try:
                 asyncio.run(self._keep_beating())
