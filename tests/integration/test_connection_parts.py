@@ -22,7 +22,7 @@ from arqlight.journal.log_reader import LogFilter
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from tests.conftest import Client, with_database
-from tests.integration.test_connections import empty_schema
+from tests.support.on_any_driver import empty_schema
 from tests.support.waiting import eventually
 
 QUEUE = queue_key("default")

@@ -1,30 +1,21 @@
 """The contract of a connection: every behaviour, on every driver."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-import asyncpg
 import pytest
 from arq import Retry, func
-from arq.connections import ArqRedis, RedisSettings
 
 from arqlight.connections.connection import Connection
-from arqlight.connections.database import DatabaseConnection
-from arqlight.connections.database.schema import SCHEMA
-from arqlight.connections.redis import RedisConnection
 from arqlight.errors import CursorInvalid, JobExists, JobNotCancellable, JobNotFound
 from arqlight.jobs.filters import JobFilter
 from arqlight.jobs.job import STATES
 from arqlight.jobs.queues import queue_key
 from arqlight.journal.journal import NewJob
-from arqlight.settings import Settings
-from tests.conftest import StartWorker, with_database
+from tests.support.on_any_driver import QUEUE, Work, enqueue, shown
 from tests.support.waiting import eventually
 
-QUEUE = queue_key("default")
 HIGH = queue_key("high")
-Work = Callable[..., Awaitable[Any]]
 
 
 async def add(ctx: dict[str, Any], left: int, right: int = 1) -> int:
@@ -46,58 +37,6 @@ async def flaky(ctx: dict[str, Any]) -> int:
 async def sleep(ctx: dict[str, Any]) -> None:
     ctx["progress"](3, 10, "winks")
     await asyncio.sleep(600)
-
-
-@pytest.fixture(params=["redis", "database"])
-async def connection(
-    request: pytest.FixtureRequest, pool: ArqRedis, settings: Settings, postgres: str
-) -> AsyncIterator[Connection]:
-    opened: Connection
-    if request.param == "redis":
-        opened = RedisConnection("here", settings.resolved_redis_url(), settings)
-    else:
-        opened = DatabaseConnection("here", postgres, with_database(settings, postgres))
-        await empty_schema(postgres)
-    yield opened
-    await opened.close()
-
-
-async def empty_schema(url: str) -> None:
-    """A database in which no job was ever seen."""
-    connection = await asyncpg.connect(url)
-    await connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
-    await connection.close()
-
-
-@pytest.fixture
-def work(connection: Connection, start_worker: StartWorker, redis_settings: RedisSettings) -> Work:
-    """Start a worker of the connection's jobs."""
-
-    async def start(*functions: Any, **options: Any) -> Any:
-        databases = [connection] if isinstance(connection, DatabaseConnection) else []
-        worker = await start_worker(
-            list(functions), databases=databases, queues=options.pop("queues", [QUEUE]), **options
-        )
-        await eventually(connection.reader.workers)
-        return worker
-
-    return start
-
-
-async def enqueue(connection: Connection, task: str, *args: Any, **options: Any) -> str:
-    [job_id] = await connection.journal.enqueue([NewJob(task, options.pop("queue", QUEUE), args, **options)])
-    return job_id
-
-
-async def shown(connection: Connection, job_id: str, state: str) -> dict[str, Any]:
-    """The job, once it is in a state."""
-
-    async def there() -> Any:
-        job = await connection.reader.job_json(job_id)
-        return job if job["state"] == state else None
-
-    found: dict[str, Any] = await eventually(there)
-    return found
 
 
 async def test_a_job_waits_runs_and_is_kept_with_its_result_and_its_log(connection: Connection, work: Work) -> None:
@@ -409,3 +348,20 @@ async def test_a_connection_says_what_answers(connection: Connection) -> None:
     kind = "PostgreSQL 18" if connection.driver == "database" else "Valkey 9"
     assert (await connection.ping()).startswith(kind)
     assert "password" not in connection.address
+
+
+async def test_a_job_that_is_called_off_while_it_runs_shows_no_result(connection: Connection, work: Work) -> None:
+    await work(func(sleep, name="sleep"), allow_abort_jobs=True)
+    job_id = await enqueue(connection, "sleep")
+    await shown(connection, job_id, "processing")
+    await connection.journal.cancel(job_id, QUEUE, "sleep")
+    assert (await shown(connection, job_id, "cancelled"))["result"] is None
+
+
+async def test_a_delay_beyond_all_time_is_the_longest_there_is(connection: Connection, work: Work) -> None:
+    async def later(ctx: dict[str, Any]) -> None:
+        raise Retry(defer=1e300)
+
+    await work(func(later, name="later"))
+    for job_id in (await enqueue(connection, "later"), await enqueue(connection, "later", delay_ms=10**300)):
+        assert (await shown(connection, job_id, "scheduled"))["due_at"] >= "9998-"

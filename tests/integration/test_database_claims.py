@@ -14,8 +14,9 @@ from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings
 from tests.conftest import StartWorker, with_database
-from tests.integration.test_connections import add, shown
+from tests.integration.test_connections import add
 from tests.integration.test_database_jobs import sql
+from tests.support.on_any_driver import shown
 from tests.support.waiting import eventually
 
 HIGH = queue_key("high")

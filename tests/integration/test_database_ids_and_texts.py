@@ -12,8 +12,9 @@ from arqlight.errors import InvalidInput, JobExists, JobNotFound
 from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
 from arqlight.journal.journal import NewJob
 from tests.conftest import StartWorker
-from tests.integration.test_connections import add, shown, sleep
+from tests.integration.test_connections import add, sleep
 from tests.integration.test_database_jobs import sql
+from tests.support.on_any_driver import shown
 from tests.support.waiting import eventually
 
 ODD = "a\0b\ud800c\\u0000"

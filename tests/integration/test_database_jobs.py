@@ -18,7 +18,8 @@ from arqlight.jobs.queues import DEFAULT_QUEUE
 from arqlight.journal.journal import NewJob
 from arqlight.settings import Settings
 from tests.conftest import StartWorker
-from tests.integration.test_connections import add, shown, sleep
+from tests.integration.test_connections import add, sleep
+from tests.support.on_any_driver import shown
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]

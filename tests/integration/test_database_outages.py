@@ -11,12 +11,14 @@ import pytest
 from arq import func
 
 from arqlight.connections.database import DatabaseConnection
+from arqlight.errors import Unusable
 from arqlight.jobs.queues import DEFAULT_QUEUE
 from arqlight.journal.journal import NewJob
 from arqlight.settings import Settings
 from tests.conftest import StartWorker, with_database
-from tests.integration.test_connections import add, empty_schema, shown
+from tests.integration.test_connections import add
 from tests.integration.test_database_jobs import sql
+from tests.support.on_any_driver import empty_schema, shown
 from tests.support.postgres_proxy import PostgresProxy
 from tests.support.waiting import eventually
 
@@ -227,3 +229,23 @@ async def test_a_heartbeat_whose_connection_breaks_goes_on(
             return bool(await seen() > before)
 
         await eventually(seen_later)
+
+
+async def test_a_database_that_lost_its_data_goes_on_without_a_restart(
+    billing: DatabaseConnection, postgres: str, start_worker: StartWorker
+) -> None:
+    """As one that was made anew, or that another was put in the place of."""
+    await start_worker([add], databases=[billing])
+    [job_id] = await billing.journal.enqueue([NewJob("add", DEFAULT_QUEUE, (1,))])
+    await shown(billing, job_id, "succeeded")
+    await empty_schema(postgres)
+
+    async def taken() -> list[str]:
+        try:
+            return await billing.journal.enqueue([NewJob("add", DEFAULT_QUEUE, (2,))])
+        except Unusable:
+            return []
+
+    [job_id] = await eventually(taken)
+    await shown(billing, job_id, "succeeded", within_s=30)
+    assert await billing.reader.workers()

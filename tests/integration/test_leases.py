@@ -36,7 +36,8 @@ async def test_a_worker_that_claims_before_its_first_heartbeat_holds_a_lease(
     assert [worker["id"] for worker in await reader.workers()] == ["w"]
     await pool.zadd("arqlight:workers", {"w": 1})  # it died there
     assert await journal.rescue(asks_for_ms=0) == 1
-    assert (await reader.job_json("one"))["attempts"] == 1
+    [lost] = (await reader.job_json("one"))["failures"]
+    assert (lost["error"], lost["attempt"], lost["started_at"] is None) == ("WorkerLost", 1, False)
 
 
 async def test_a_claim_renews_a_lease_that_is_about_to_end(pool: ArqRedis, journal: Journal) -> None:

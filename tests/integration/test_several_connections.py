@@ -28,7 +28,8 @@ from arqlight.journal.journal import NewJob
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from tests.conftest import Client, StartWorker
-from tests.integration.test_connections import boom, empty_schema, sleep
+from tests.integration.test_connections import boom, sleep
+from tests.support.on_any_driver import empty_schema
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., subprocess.Popen[str]]

@@ -235,8 +235,7 @@ class Attempt:
                 return self._aborted()
             if worker.retry_jobs and was_cancelled and worker.is_stopping:
                 logger.info("%6.2fs ↻ %s cancelled, will be run again", self._spent_s, self._ref)
-                failure = self._describe(WorkerStopped("its worker was shut down; once in a row that does not count"))
-                return self._ending("rescheduled", failure=failure, most_uncounted=MOST_SHUTDOWNS)
+                return self.stopped("its worker was shut down; once in a row that does not count")
         if isinstance(error, NotYet):
             logger.info("%6.2fs ↻ %s waits its turn: %s", self._spent_s, self._ref, error.why)
             return self._ending("rescheduled", most_uncounted=MOST_WAITS, delay_ms=error.defer_score or 0)
@@ -248,6 +247,11 @@ class Attempt:
         if worker.retry_jobs and isinstance(error, Retry | RetryJob | asyncio.CancelledError):
             return self._asked_again(error)
         return self._failed(error, error)
+
+    def stopped(self, why: str) -> Ending:
+        """How it ends when its worker stops."""
+        failure = self._describe(WorkerStopped(why))
+        return self._ending("rescheduled", failure=failure, most_uncounted=MOST_SHUTDOWNS)
 
     def _asked_again(self, error: BaseException) -> Ending:
         assert self.function is not None  # noqa: S101 - it ran

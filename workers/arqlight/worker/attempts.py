@@ -7,10 +7,12 @@ from functools import partial
 
 from arqlight.journal.journal import KEEP_NO_RESULT, Claim, Ending
 from arqlight.worker.ack_buffer import AckBuffer
-from arqlight.worker.attempt import MOST_WAITS, Attempt
+from arqlight.worker.attempt import CANCEL_AGAIN_S, MOST_WAITS, Attempt
 from arqlight.worker.cancellation import let_pass
 from arqlight.worker.host import RunnerHost
 from arqlight.worker.refused_ending import failed_untold
+
+MOST_CANCELS = 3  # a stop takes half a minute at most, where jobs do not end when they are cancelled
 
 logger = logging.getLogger("arqlight.worker")
 
@@ -80,6 +82,21 @@ class Attempts:
         """Cut short what runs."""
         for task in self._tasks.values():
             task.cancel()
+
+    async def end(self) -> None:
+        """Return when all that were cut short have ended.
+
+        What swallows its cancellation is cancelled again, and left to itself at last: the job goes back.
+        """
+        for _ in range(MOST_CANCELS):
+            await self.wait(CANCEL_AGAIN_S)
+            self.cancel()
+        for attempt in list(self.running.values()):
+            if attempt.ending is None:
+                logger.error("job %s does not end when it is cancelled; it goes back", attempt.claim.id)
+                self._endings.submit(
+                    attempt.stopped("its worker was shut down, and it did not end when it was cancelled")
+                )
 
     async def _run(self, attempt: Attempt) -> None:
         ending = await self._ending_of(attempt)

@@ -79,7 +79,7 @@ class Runner:
         if grace_s > 0:
             await self.attempts.wait(grace_s)
         self.attempts.cancel()
-        await self.attempts.wait()
+        await self.attempts.end()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_S):
                 await self._endings.drain()

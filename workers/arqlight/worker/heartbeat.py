@@ -104,14 +104,15 @@ class Heartbeat:
     async def stop(self) -> None:
         """Return when the last beat is over, so that none comes after the worker has left."""
         self._stopping.set()
-        await self._ended.wait()
+        if self._thread.is_alive():
+            await self._ended.wait()
 
     def _run(self) -> None:
         try:
             self._beat_on()
         finally:
             with contextlib.suppress(RuntimeError):  # the worker's loop is closed
-                # Not by a thread of the loop's own that joins this one: a task may have filled those, or shut them down.
+                # No thread of the loop's own joins this one: a task may have filled those, or shut them down.
                 self._host.loop.call_soon_threadsafe(self._ended.set)
 
     def _beat_on(self) -> None:

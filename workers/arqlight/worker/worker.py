@@ -413,8 +413,10 @@ class Worker(arq.Worker):
             self.handle_sig(signal.SIGUSR1)
         self.allow_pick_jobs = False
         grace_s = self._job_completion_wait
+        if not self.is_stopping:  # as in arq, what runs when the worker breaks may end
+            await self.attempts.wait()
         await asyncio.gather(
-            *self.tasks.values(), *(runner.stop(grace_s) for runner in self._runners), return_exceptions=True
+            self.attempts.end(), *(runner.stop(grace_s) for runner in self._runners), return_exceptions=True
         )
         await end(*self._companions)
         await asyncio.gather(*self._errands, return_exceptions=True)
