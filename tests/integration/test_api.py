@@ -136,7 +136,11 @@ async def test_queues_and_workers_are_listed(client: Client, start_worker: Start
         (b"[" * 100_000, 400, "not JSON"),
         (b"[]", 422, "body"),
         (b"{}", 422, "task: Field required"),
-        (b'{"task": "nope"}', 422, "no worker has announced a task 'nope'; known: deliver_event, deliver_webhook, "),
+        (
+            b'{"task": "nope"}',
+            503,
+            "no worker has announced a task 'nope': none has announced any yet; bundled: deliver",
+        ),
         (b'{"task": 7}', 422, "task: "),
         (b'{"task": "send_email"}', 422, "missing a required argument: 'to'"),
         (b'{"task": "send_email", "args": "a"}', 422, "args: "),

@@ -65,4 +65,4 @@ async def test_a_task_that_nobody_knows_is_refused_with_those_that_are_known(
     pool: ArqRedis, valkey: ValkeyServer
 ) -> None:
     ended = run("enqueue", "nope", environment={"ARQLIGHT_REDIS_URL": f"redis://127.0.0.1:{valkey.port}/0"})
-    assert_one_sentence(ended, "no worker has announced a task 'nope'; known: ")
+    assert_one_sentence(ended, "no worker has announced a task 'nope': none has announced any yet; bundled: ")

@@ -376,6 +376,26 @@ async def test_the_newest_subscription_wins_while_the_one_before_is_still_answer
     await socket.close()
 
 
+async def test_a_consumer_that_adds_topics_and_is_cut_misses_nothing_when_it_waits_for_the_answer_to_its_id(
+    client: Client, journal: Journal
+) -> None:
+    first = await subscribe(client, ["counts", "events"])
+    begin = (await frame(first, type="snapshot", topic="counts"))["cursor"]
+    await journal.enqueue([NewJob("ok", QUEUE, id=f"j{number}") for number in range(20)])
+    await first.close()
+    socket = await subscribe(client, ["counts"], begin)
+    await frame(socket, topic="counts")  # its cursor is behind all of the jobs
+    await socket.send_json({"subscribe": ["counts", "events"], "since": begin, "id": "with events"})
+    answer = await frame(socket, type="subscribed")
+    assert (answer["id"], answer["topics"], answer["cursor"]) == ("with events", ["counts", "events"], begin)
+    await socket.close()
+    socket = await subscribe(client, ["counts", "events"], answer["cursor"])
+    assert [(await frame(socket, type="event"))["job"] for _ in range(20)] == [f"j{n}" for n in range(20)]
+    await socket.send_json({"subscribe": ["counts"], "id": 7})
+    assert '"id" is' in (await frame(socket, type="error"))["detail"]
+    await socket.close()
+
+
 async def test_head_of_the_feed_says_what_it_is_and_ends(client: Client) -> None:
     answer = await client.head(FEED, timeout=ClientTimeout(total=5))
     assert (answer.status, answer.content_type, await answer.read()) == (200, "text/event-stream", b"")

@@ -164,7 +164,7 @@ async def test_a_background_task_that_ends_is_started_again(
 ) -> None:
     from arqlight.worker.worker import Worker
 
-    monkeypatch.setattr("arqlight.runtime.background.PAUSE_S", 0.01)
+    monkeypatch.setattr("arqlight.background.PAUSE_S", 0.01)
     looks: list[int] = []
 
     async def fails(worker: Worker) -> None:

@@ -1,7 +1,7 @@
 """Answers to what changes something: JSON for programmes, and for a person's form the page it came from."""
 
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from aiohttp import web
 
@@ -23,8 +23,24 @@ def suffix(connection: str | None) -> str:
 def done(request: web.Request, body: Any, page: str, status: int = 200) -> web.Response:
     """`body` as JSON; to a form that a browser sent by itself, a redirect to `page`."""
     if is_form(request) and wants_page(request):
-        raise web.HTTPSeeOther(page)
+        raise web.HTTPSeeOther(back_to(request, page))
     return web.json_response(body, status=status)
+
+
+def back_to(request: web.Request, page: str) -> str:
+    """The address of `page` as it was where the form stood, with its filter; else the page of the same connection."""
+    came_from = referer(request)
+    if (came_from.netloc, came_from.path) == (request.host, page):
+        return urlunsplit(("", "", page, came_from.query, ""))
+    return page + suffix(request.query.get("connection"))
+
+
+def referer(request: web.Request) -> SplitResult:
+    """The page that a request came from, as the browser says; an empty address where it says nothing readable."""
+    try:
+        return urlsplit(request.headers.get("Referer", ""))
+    except ValueError:
+        return urlsplit("")
 
 
 async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:

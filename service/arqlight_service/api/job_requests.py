@@ -64,9 +64,9 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
             {"queue": bundled[job.task].queue, "serializer": "pickle"} if job.task in bundled else None
         )
         if about is None:
-            known = ", ".join(sorted({*announced, *bundled}))
-            there = f"known: {known}" if known else "none is known yet: start a worker first"
-            raise Problem(422, f"{where}no worker has announced a task {job.task!r}; {there}", field="task")
+            raise await _unknown(
+                reader, f"{where}no worker has announced a task {job.task!r}", [*announced], [*bundled]
+            )
         if about["serializer"] != "pickle":
             raise Problem(
                 422, f"{where}task {job.task!r} reads a serializer of its own; enqueue it from your application"
@@ -78,6 +78,15 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
         queue = queue_key(job.queue, queues) if job.queue else about["queue"]
         jobs.append(NewJob(job.task, queue, job.args, job.kwargs, job.id, round(job.delay_s * 1000)))
     return jobs
+
+
+async def _unknown(reader: Reads, what: str, announced: list[str], bundled: list[str]) -> Problem:
+    """For good (422) only where the workers have had the time to say what they run."""
+    if announced and not await reader.is_settling():
+        return Problem(422, f"{what}; known: {', '.join(sorted({*announced, *bundled}))}", field="task")
+    known = f"; bundled: {', '.join(sorted(bundled))}" if bundled else ""
+    why = "workers announce their tasks anew, for the server lost them" if announced else "none has announced any yet"
+    return Problem(503, f"{what}: {why}{known}", headers={"Retry-After": "5"}, field="task")
 
 
 def lane_of(task: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from aiohttp import web
 
+from arqlight.background import end, keep
 from arqlight.connections.connection_errors import SERVER_ERRORS
-from arqlight.runtime.background import end, keep
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access

@@ -15,7 +15,10 @@ from arqlight_service.cli.flags import to_environment
 @click.command()
 @click.option("--redis-url", callback=to_environment, expose_value=False, help="[env: ARQLIGHT_REDIS_URL]")
 def alive() -> None:
-    """Whether a worker of this host holds its lease: exit code 0 or 1. A probe for containers."""
+    """Whether a worker of this host holds its lease: exit code 0 or 1. A probe for containers.
+
+    0 as well while the server is away, which a restart of this host's worker would not bring back.
+    """
     if not asyncio.run(_alive(socket.gethostname())):
         raise ServerUnreachable(f"no worker on {socket.gethostname()} holds a lease; is one running here?")
 

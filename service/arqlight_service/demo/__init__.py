@@ -7,10 +7,10 @@ import signal
 
 from aiohttp import web
 
+from arqlight.background import end
 from arqlight.connections.named import open_connection
 from arqlight.extras import needed_for
 from arqlight.families.email.settings import EmailSettings
-from arqlight.runtime.background import end
 from arqlight.settings import Settings, load_settings
 from arqlight_service.demo.parties import Mailbox, application
 from arqlight_service.demo.traffic import Traffic

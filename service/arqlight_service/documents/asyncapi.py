@@ -8,8 +8,15 @@ from arqlight.version import __version__
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.documents.schemas import Schema, schemas_of
 from arqlight_service.feed.feed import NAMED_TOPICS, PLAIN_TOPICS
-from arqlight_service.feed.routes import FRAMES_A_SECOND, FRAMES_AT_ONCE, LARGEST_FRAME_BYTES, MOST_TOPICS, PROTOCOL
-from arqlight_service.feed.shapes import CHANGES, SNAPSHOTS, Complaint, Event
+from arqlight_service.feed.routes import (
+    FRAMES_A_SECOND,
+    FRAMES_AT_ONCE,
+    LARGEST_FRAME_BYTES,
+    LONGEST_ID,
+    MOST_TOPICS,
+    PROTOCOL,
+)
+from arqlight_service.feed.shapes import CHANGES, SNAPSHOTS, Complaint, Event, Subscribed
 
 routes = web.RouteTableDef()
 CURSOR: Schema = {"type": ["string", "null"], "description": "Give it back as `since` after a cut."}
@@ -22,7 +29,11 @@ TOPIC: Schema = {
 SUBSCRIBE: Schema = {
     "type": "object",
     "required": ["subscribe"],
-    "properties": {"subscribe": {"type": "array", "items": TOPIC, "maxItems": MOST_TOPICS}, "since": CURSOR},
+    "properties": {
+        "subscribe": {"type": "array", "items": TOPIC, "maxItems": MOST_TOPICS},
+        "since": CURSOR,
+        "id": {"type": "string", "maxLength": LONGEST_ID, "description": "Answered by a frame `subscribed`."},
+    },
 }
 
 
@@ -40,10 +51,14 @@ def describe_feed() -> dict[str, Any]:
         for kind, topics in (("snapshot", SNAPSHOTS), ("change", CHANGES))
         for topic, data in topics.items()
     }
-    shapes = {name: data for name, (_, _, data) in told.items()} | {"event": Event, "error": Complaint}
+    shapes = {name: data for name, (_, _, data) in told.items()} | {
+        "event": Event,
+        "error": Complaint,
+        "subscribed": Subscribed,
+    }
     schemas, definitions = schemas_of(shapes)
     payloads = {name: _frame(kind, topic, schemas[name]) for name, (kind, topic, _) in told.items()}
-    payloads |= {"event": schemas["event"], "error": schemas["error"]}
+    payloads |= {name: schemas[name] for name in ("event", "error", "subscribed")}
     messages = {
         name: {"name": name, "payload": payload} for name, payload in (*payloads.items(), ("subscribe", SUBSCRIBE))
     }

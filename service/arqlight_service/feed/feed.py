@@ -11,13 +11,13 @@ import logging
 from collections.abc import AsyncIterator, Iterable
 from typing import Any
 
+from arqlight.background import end, keep
 from arqlight.connections.connection import Connection, Transition
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError, JobNotFound
 from arqlight.jobs.cursors import START
 from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight.jobs.overview import Overview
-from arqlight.runtime.background import end, keep
 from arqlight_service.feed.frames import open_frame
 from arqlight_service.feed.recent import RecentEvents
 from arqlight_service.feed.subscriber import Subscriber

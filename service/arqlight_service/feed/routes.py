@@ -8,10 +8,10 @@ from collections import Counter
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
+from arqlight.background import end
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
 from arqlight.jobs.cursors import is_cursor
-from arqlight.runtime.background import end
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import FEEDS, connection_of
 from arqlight_service.auth.open_feeds import WATCH
@@ -25,6 +25,7 @@ routes = web.RouteTableDef()
 PROTOCOL = "arqlight.v1"
 LARGEST_FRAME_BYTES = 64 * 1024
 MOST_TOPICS = 50
+LONGEST_ID = 64
 HEARTBEAT_S = 20.0
 FRAMES_A_SECOND, FRAMES_AT_ONCE = 10, 50  # a consumer asks once, and again when it wants something else
 MOST_UNREAD_BYTES = 64 * 1024  # of one consumer; beyond it, ticks wait and are bounded by number
@@ -53,7 +54,7 @@ def parse_subscription(topics: object, since: object) -> tuple[list[str], str | 
     return topics, since
 
 
-def parse_frame(text: str) -> tuple[list[str], str | None]:
+def parse_frame(text: str) -> tuple[list[str], str | None, str | None]:
     """A client's frame. Raises BadSubscription."""
     try:
         asked = json.loads(text)
@@ -61,7 +62,10 @@ def parse_frame(text: str) -> tuple[list[str], str | None]:
         raise BadSubscription('a frame must be JSON, such as {"subscribe": ["counts"], "since": null}') from None
     if not isinstance(asked, dict) or "subscribe" not in asked:
         raise BadSubscription('a frame must be an object with "subscribe" (a list of topics) and, after a cut, "since"')
-    return parse_subscription(asked["subscribe"], asked.get("since"))
+    name = asked.get("id")
+    if name is not None and not (isinstance(name, str) and len(name) <= LONGEST_ID):
+        raise BadSubscription(f'"id" is {str(name)[:80]!r}; it is a text of at most {LONGEST_ID} characters')
+    return *parse_subscription(asked["subscribe"], asked.get("since")), name
 
 
 def feed_of(request: web.Request) -> Feed:

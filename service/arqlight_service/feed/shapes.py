@@ -53,6 +53,15 @@ class Complaint(Answer):
     cursor: str | None
 
 
+class Subscribed(Answer):
+    """Which subscription the frames behind this one are of, for a consumer that gave it an `id`."""
+
+    type: Literal["subscribed"]
+    id: str
+    topics: list[str]
+    cursor: str | None
+
+
 # By topic; those that end in a colon are followed by a name.
 SNAPSHOTS: dict[str, Any] = {
     "counts": Counts,

@@ -34,6 +34,7 @@ class _Subscription:
 
     topics: tuple[str, ...] = ()
     cursor: str | None = None
+    id: str | None = None  # what the consumer calls it, until it was answered
 
     def advance(self, cursor: str) -> None:
         """Move on to `cursor`, unless it is behind us already."""
@@ -63,9 +64,12 @@ class Subscriber:
         """What is followed."""
         return self._subscription.topics
 
-    def subscribe(self, topics: list[str], since: str | None) -> None:
-        """Follow `topics` from now on, instead of what was followed before; `since` None asks for a snapshot."""
-        self._subscription = _Subscription(tuple(dict.fromkeys(topics)), since)
+    def subscribe(self, topics: list[str], since: str | None, name: str | None = None) -> None:
+        """Follow `topics` from now on, instead of what was followed before; `since` None asks for a snapshot.
+
+        A subscription with a name is answered by it: all frames behind that answer are of this subscription.
+        """
+        self._subscription = _Subscription(tuple(dict.fromkeys(topics)), since, name)
         self.fall_behind()
 
     def offer(self, tick: Tick) -> None:
@@ -115,6 +119,10 @@ class Subscriber:
         mine.advance(tick.cursor)
 
     async def _catch_up(self, mine: _Subscription) -> None:
+        if mine.id is not None:
+            answer = {"type": "subscribed", "id": mine.id, "topics": list(mine.topics), "cursor": mine.cursor}
+            await self._put(mine, json.dumps(answer))
+            mine.id = None
         if mine.cursor is not None and await self._replay(mine):
             return
         if mine.cursor is not None:

@@ -16,6 +16,7 @@ from aiohttp import web
 from arq.utils import timestamp_ms
 
 from arqlight.alert_rules import Rule, parse_rules
+from arqlight.background import end, keep
 from arqlight.bundled import close_clients, open_clients
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
@@ -25,7 +26,6 @@ from arqlight.family import installed
 from arqlight.jobs.overview import Overview
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
-from arqlight.runtime.background import end, keep
 from arqlight.settings import Settings
 from arqlight.tasks import Task
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS

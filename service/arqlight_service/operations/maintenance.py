@@ -7,10 +7,10 @@ from functools import partial
 
 from aiohttp import web
 
+from arqlight.background import end, keep
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
-from arqlight.runtime.background import end, keep
 from arqlight.worker.heartbeat import BEAT_S
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from arq.utils import timestamp_ms
 
+from arqlight.background import end, keep
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
@@ -24,7 +25,6 @@ from arqlight.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFoun
 from arqlight.jobs.display import iso
 from arqlight.jobs.filters import JobFilter
 from arqlight.jobs.queues import queue_name
-from arqlight.runtime.background import end, keep
 
 logger = logging.getLogger("arqlight.operations")
 Kind = Literal["retry", "delete", "empty"]

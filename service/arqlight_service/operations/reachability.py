@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any
 
+from arqlight.background import end, keep
 from arqlight.connections.connection import Connection
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError, Unusable
-from arqlight.runtime.background import end, keep
 
 logger = logging.getLogger("arqlight.connections")
 EVERY_S = 2.0

@@ -1,12 +1,12 @@
 """`/failed`: groups of the same failure, the failed jobs, and what is done to many of them at once."""
 
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
+from arqlight_service.api.answers import back_to, referer
 from arqlight_service.api.filters import FILTERS, FailedQuery, filter_of
 from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
@@ -55,6 +55,4 @@ async def act(request: web.Request) -> web.Response:
         await connection_of(request).journal.delete(job_id)
     else:
         raise Problem(404, f"nothing is at {request.path}")
-    back = request.headers.get("Referer", "")
-    page = "/failed" if urlsplit(back).path == "/failed" else "/"
-    raise web.HTTPSeeOther(page + (f"?{request.query_string}" if request.query_string else ""))
+    raise web.HTTPSeeOther(back_to(request, "/failed" if referer(request).path == "/failed" else "/"))

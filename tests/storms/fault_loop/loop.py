@@ -21,7 +21,7 @@ def quicken(monkeypatch: pytest.MonkeyPatch) -> None:
         "worker.heartbeat.BEAT_S": 0.25, "worker.worker.BEAT_S": 0.25, "worker.worker.SAFETY_POLL_S": 0.25,
         "journal.dedicated_connection.CALL_S": 0.6, "worker.worker.CALL_S": 0.6, "worker.worker.SEVERAL_CALLS_S": 2.0,
         "worker.heartbeat.SEVERAL_CALLS_S": 2.0, "journal.pubsub.PAUSE_S": 0.2, "worker.wakeup.PAUSE_S": 0.2,
-        "worker.stager.PAUSE_S": 0.2, "runtime.background.PAUSE_S": 0.2, "worker.wakeup.BLOCK_S": 2,
+        "worker.stager.PAUSE_S": 0.2, "background.PAUSE_S": 0.2, "worker.wakeup.BLOCK_S": 2,
         "worker.ack_buffer.LONGEST_PAUSE_S": 0.5,
     }.items():  # fmt: skip
         monkeypatch.setattr(f"arqlight.{place}", value)

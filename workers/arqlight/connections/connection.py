@@ -54,6 +54,10 @@ class Reads(Protocol):
         """Every task a worker announced: name -> `{"queue", "serializer"}`."""
         ...
 
+    async def is_settling(self) -> bool:
+        """Whether the server lost what workers announced, not long ago, and they may not have done so again."""
+        ...
+
     async def jobs(
         self, *, state: State | None = None, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Job], str | None]:

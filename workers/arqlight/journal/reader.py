@@ -100,6 +100,10 @@ class Reader:
         announced: dict[bytes, bytes] = await self.redis.hgetall(KEYS["tasks"])  # type: ignore[misc]
         return {name.decode("utf-8", "replace"): json.loads(about) for name, about in announced.items()}
 
+    async def is_settling(self) -> bool:
+        """Whether what workers announced was lost, not long ago."""
+        return bool(await self.redis.exists(KEYS["settling"]))
+
     async def jobs(
         self,
         *,

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from arq.utils import timestamp_ms
 
+from arqlight.background import end, keep_running
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.parts.log import TakesLines
 from arqlight.jobs.display import iso
@@ -19,7 +20,6 @@ from arqlight.jobs.failure import clean
 from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.masking import mask_secrets
 from arqlight.jobs.names import raw_name
-from arqlight.runtime.background import end, keep_running
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1

@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from arq.utils import timestamp_ms
 
+from arqlight.background import end, keep_running
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import Unusable
 from arqlight.jobs.names import raw_name
-from arqlight.runtime.background import end, keep_running
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1

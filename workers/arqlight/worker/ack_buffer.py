@@ -7,10 +7,10 @@ from typing import Protocol
 
 from redis.exceptions import ConnectionError, ResponseError
 
+from arqlight.background import keep_running
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import CutOff, Refused, Unusable
 from arqlight.journal.journal import Claim, Ending
-from arqlight.runtime.background import keep_running
 
 logger = logging.getLogger("arqlight.worker")
 LARGEST_GROUP = 500

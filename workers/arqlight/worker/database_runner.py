@@ -8,6 +8,7 @@ import uuid
 from functools import partial
 from typing import Any
 
+from arqlight.background import end, keep, keep_running
 from arqlight.connections.database import DatabaseConnection
 from arqlight.connections.database.claims import Claims
 from arqlight.connections.database.endings import Endings
@@ -17,7 +18,6 @@ from arqlight.connections.database.writes import Writes
 from arqlight.errors import ArqlightError
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.deadline import CALL_S, SEVERAL_CALLS_S
-from arqlight.runtime.background import end, keep, keep_running
 from arqlight.runtime.job_log import Logbook
 from arqlight.worker.about import about
 from arqlight.worker.ack_buffer import AckBuffer

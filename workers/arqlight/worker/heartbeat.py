@@ -17,10 +17,10 @@ from typing import Protocol
 
 from redis.asyncio import Redis
 
+from arqlight.background import end
 from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Journal
-from arqlight.runtime.background import end
 from arqlight.settings import Settings
 from arqlight.worker.stager import Stager
 

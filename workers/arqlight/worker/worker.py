@@ -20,6 +20,7 @@ from arq.utils import timestamp_ms
 from redis.exceptions import RedisError
 
 from arqlight.addresses import shown_redis
+from arqlight.background import end, keep
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import connect_arq
@@ -36,7 +37,6 @@ from arqlight.journal.overrides import read_overrides
 from arqlight.journal.pubsub import allow_notifications, hear
 from arqlight.journal.schedules import ensure_schedules
 from arqlight.journal.scripting import Scripts
-from arqlight.runtime.background import end, keep
 from arqlight.runtime.job_log import Logbook, job_log
 from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due

@@ -85,6 +85,10 @@ class DatabaseReader:
         found = await self._pool.rows("known_tasks")
         return {row["name"]: {"queue": row["queue"], "serializer": row["serializer"]} for row in found}
 
+    async def is_settling(self) -> bool:
+        """Never: workers announce themselves with each heartbeat."""
+        return False
+
     async def jobs(
         self, *, state: State | None = None, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Job], str | None]:

@@ -6,6 +6,7 @@ import time
 from functools import partial
 from typing import Any
 
+from arqlight.background import end, keep
 from arqlight.connections.connection import Transition
 from arqlight.connections.database.listener import listen
 from arqlight.connections.database.pool import Pool
@@ -14,7 +15,6 @@ from arqlight.jobs.cursors import place
 from arqlight.jobs.display import iso
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
-from arqlight.runtime.background import end, keep
 
 # An id of the log that is missing may belong to a transaction that is still under way, or to none. It is waited for as
 # long as any transaction from then runs, but no longer than this: one that takes longer is missed here, not in lists.

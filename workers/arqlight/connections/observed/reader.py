@@ -83,6 +83,10 @@ class ObservedReader:
         found = {(result.task, result.queue) for result in self._found.results.values()}
         return {task: {"queue": queue, "serializer": "pickle"} for task, queue in sorted(found)}
 
+    async def is_settling(self) -> bool:
+        """Never: no worker announces anything here."""
+        return False
+
     async def jobs(
         self, *, state: State | None = None, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Job], str | None]:
