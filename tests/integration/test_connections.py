@@ -365,3 +365,9 @@ async def test_a_delay_beyond_all_time_is_the_longest_there_is(connection: Conne
     await work(func(later, name="later"))
     for job_id in (await enqueue(connection, "later"), await enqueue(connection, "later", delay_ms=10**300)):
         assert (await shown(connection, job_id, "scheduled"))["due_at"] >= "9998-"
+
+
+async def test_queues_are_known_by_their_keys_from_their_first_job_on(connection: Connection) -> None:
+    for queue in (QUEUE, HIGH):
+        await enqueue(connection, "add", queue=queue)
+    assert {QUEUE, HIGH} <= set(await connection.reader.known_queues())

@@ -1,8 +1,10 @@
 """Queues: pause, resume, empty, and what was counted of them."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+from aiohttp.test_utils import TestClient, TestServer
 from arq import func
 from arq.connections import ArqRedis
 
@@ -10,6 +12,8 @@ from arqlight.journal.counters import read_chart, read_rates
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
 from arqlight.journal.reader import Reader
+from arqlight.settings import Settings
+from arqlight_service.app import create_app
 from tests.conftest import Client, StartWorker
 from tests.support.waiting import eventually
 
@@ -125,3 +129,25 @@ async def test_what_ended_and_how_long_it_took_is_counted_by_queue(
     for key in [*await pool.keys(KEYS["minute"] + "*"), *await pool.keys(KEYS["ten_minutes"] + "*")]:
         assert await pool.ttl(key) > 0, "counters go by themselves"
     assert (await client.get("/api/v1/charts?span=year")).status == 400
+
+
+async def test_a_queue_of_a_plain_arq_client_is_found_by_its_jobs_whatever_it_is_called(
+    pool: ArqRedis, settings: Settings
+) -> None:
+    await pool.enqueue_job("ok", _queue_name="there before")
+    await pool.zadd("leaderboard", {"someone": 7})
+    async with TestClient(TestServer(create_app(settings))) as client:
+
+        async def seen() -> dict[str, int]:
+            stats = await (await client.get("/api/v1/stats")).json()
+            return {lane["queue"]: lane["queued"] for lane in stats["lanes"]}
+
+        await eventually(lambda: _holds(seen, {"there before": 1}))
+        await pool.zadd("leaderboard", {"another": 8})
+        await pool.enqueue_job("ok", _queue_name="lonely")
+        await eventually(lambda: _holds(seen, {"there before": 1, "lonely": 1}))
+        assert "leaderboard" not in await seen()
+
+
+async def _holds(seen: Callable[[], Awaitable[dict[str, int]]], wanted: dict[str, int]) -> bool:
+    return wanted.items() <= (await seen()).items()

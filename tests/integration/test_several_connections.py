@@ -327,3 +327,26 @@ async def test_pages_say_which_connection_was_removed_while_jobs_were_in_it(seve
         assert (await client.get("/")).status == 200
     async with serving(several) as client:
         assert (await client.get(f"/jobs/{job_id}?connection=billing")).status == 200
+
+
+async def test_a_form_sent_without_javascript_leads_back_to_the_page_it_stood_on(several: Settings) -> None:
+    connections = open_connections(several)
+    await connections.find("billing").journal.enqueue([NewJob("sleep", DEFAULT_QUEUE)])
+    await connections.close()
+    async with serving(several) as client:
+        origin = str(client.make_url("/")).rstrip("/")
+        for path, form, page in (
+            ("/api/v1/queues/default/pause", {}, "/queues"),
+            ("/api/v1/queues/default/resume", {}, "/queues"),
+            ("/api/v1/operations", {"kind": "retry", "all": "true"}, "/failed"),
+        ):
+            for came_from, leads_to in (
+                (f"{page}?connection=billing&q=a+b", f"{page}?connection=billing&q=a+b"),
+                (f"{page}2", f"{page}?connection=billing"),
+                ("//[bad", f"{page}?connection=billing"),
+            ):
+                headers = {"Accept": "text/html", "Origin": origin, "Referer": f"{origin}{came_from}"}
+                answer = await client.post(
+                    f"{path}?connection=billing", data=form, headers=headers, allow_redirects=False
+                )
+                assert (answer.status, answer.headers.get("Location")) == (303, leads_to), await answer.text()

@@ -47,7 +47,7 @@ TESTS = (
     "test_what_a_worker_takes.py", "test_refusals.py", "test_worker.py", "test_queue_order.py", "test_queues.py",
     "test_retention.py", "test_faults.py", "test_many_queues.py", "test_wakeup.py", "test_progress_and_log.py",
     "test_settings_at_run_time.py", "test_arq_applications.py", "test_metrics.py", "test_api.py", "test_bad_input.py",
-    "test_hostile_jobs.py", "test_server_trouble.py", "test_fault_loop.py",
+    "test_hostile_jobs.py", "test_server_trouble.py", "test_stops.py", "test_connections.py", "test_fault_loop.py",
 )  # fmt: skip
 DATABASE_TESTS = (
     "test_connections.py", "test_database_claims.py", "test_database_ids_and_texts.py", "test_database_jobs.py",

@@ -15,14 +15,17 @@ round trip. On a database it may be part of the caller's own transaction:
 import asyncio
 import itertools
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any
+
+from arq.utils import timestamp_ms, to_ms, to_unix_ms
 
 from arqlight.connections.connection import Connection, Transitions
 from arqlight.connections.named import open_connections
 from arqlight.connections.redis import RedisConnection
 from arqlight.errors import InvalidInput
-from arqlight.jobs.queues import queue_key, queue_name
+from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key, queue_name
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings, load_settings
@@ -51,13 +54,21 @@ class Client:
         _delay_s: float = 0,
         _connection: str | None = None,
         _within: Any = None,
+        _job_id: str | None = None,
+        _queue_name: str | None = None,
+        _defer_until: datetime | None = None,
+        _defer_by: float | timedelta | None = None,
+        _expires: float | timedelta | None = None,
         **kwargs: Any,
     ) -> str:
-        """Enqueue one job and return its id.
+        """Enqueue one job and return its id. Names of arq's `enqueue_job` mean what they mean there.
 
         :param task: its name, or the declared task itself, which knows its queue and connection.
         :param _queue: the name of a queue; `default` for a task that is named only.
         :param _connection: where to, by name; else as the task or ARQLIGHT_ROUTES say, else the first one.
+        :param _job_id: arq's name for `_id`.
+        :param _queue_name: the key of a queue, as arq takes it: `arq:queue:high` for the queue `high`.
+        :param _defer_until, _defer_by, _expires: as in arq; seconds where they are numbers.
         :param _within: a connection of the caller's to the same database, with a transaction under way: the job comes
             with its commit, or not at all.
 
@@ -67,10 +78,13 @@ class Client:
         if isinstance(task, Task) and task.check:
             task.check(*args, **kwargs)
         name = task if isinstance(task, str) else task.name
-        queue = _queue or ("default" if isinstance(task, str) else queue_name(task.queue))
+        if "_job_try" in kwargs:
+            raise InvalidInput("_job_try", "a job begins with its first try here; arq's own client may choose another")
+        key = _queue_name or (queue_key(_queue) if _queue else DEFAULT_QUEUE if isinstance(task, str) else task.queue)
         own = None if isinstance(task, str) else task.connection
-        connection = self.connections.find(_connection or self._settings.route(name, queue) or own)
-        job = NewJob(name, queue_key(queue), args, kwargs, _id, round(_delay_s * 1000))
+        connection = self.connections.find(_connection or self._settings.route(name, queue_name(key)) or own)
+        delay_ms = _delay_ms(_delay_s, _defer_by, _defer_until)
+        job = NewJob(name, key, args, kwargs, _job_id or _id, delay_ms, _expiry_ms(_expires, delay_ms))
         if _within is None:
             return (await self._journal(connection).enqueue([job]))[0]
         if connection.driver != "database":
@@ -131,3 +145,18 @@ class Client:
             self._lines.append(line)
             self._journals[connection.name] = Journal(connection.redis, self._settings, line)
         return self._journals[connection.name]
+
+
+def _expiry_ms(expires: float | timedelta | None, delay_ms: int) -> int | None:
+    """arq counts from now, `NewJob` from when the job is due."""
+    lives_ms = to_ms(expires)
+    return None if lives_ms is None else max(lives_ms - delay_ms, 1)
+
+
+def _delay_ms(delay_s: float, defer_by: float | timedelta | None, defer_until: datetime | None) -> int:
+    """Raises InvalidInput for more than one, as arq does for its two."""
+    if sum((bool(delay_s), defer_by is not None, defer_until is not None)) > 1:
+        raise InvalidInput("_delay_s", "only one of _delay_s, _defer_by and _defer_until says when a job is due")
+    if defer_until is not None:
+        return max(to_unix_ms(defer_until) - timestamp_ms(), 0)
+    return (to_ms(defer_by) or 0) if defer_by is not None else round(delay_s * 1000)

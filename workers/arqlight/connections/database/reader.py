@@ -25,7 +25,7 @@ from arqlight.jobs.job import STATES, Job, State, timeline
 from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
-from arqlight.jobs.queues import queue_name
+from arqlight.jobs.queues import queue_key, queue_name
 from arqlight.jobs.serialization import look_into
 from arqlight.journal.counters import RATE_MINUTES, rate_json
 from arqlight.journal.groups import SPARK_STEPS
@@ -77,8 +77,8 @@ class DatabaseReader:
         )
 
     async def known_queues(self) -> list[str]:
-        """Every queue that was seen."""
-        return [row["name"] for row in await self._pool.rows("known_queues")]
+        """The key of every queue that was seen."""
+        return [queue_key(row["name"]) for row in await self._pool.rows("known_queues")]
 
     async def known_tasks(self) -> dict[str, dict[str, Any]]:
         """Every task a worker announced: name -> `{"queue", "serializer"}`."""

@@ -3,14 +3,14 @@
 import asyncio
 import time
 
-from arq.constants import abort_jobs_ss, default_queue_name, health_check_key_suffix
+from arq.constants import health_check_key_suffix
 from redis.asyncio import Redis
 
 from arqlight.connections.observed.results import Result, read_result
+from arqlight.connections.redis.queue_search import may_be_queues, queues_among
 from arqlight.jobs.names import read_name
 from arqlight.journal.keys import KEYS
 
-OWN_PREFIX = b"arqlight:"
 LOOK_S = 0.5
 LOOKING_SHARE = 4  # a server with many keys is looked through so seldom that it takes a quarter of the time
 MOST_RESULTS = 20_000
@@ -48,21 +48,10 @@ class Findings:
         looked_at = 0
         async for key in self._redis.scan_iter(count=1_000, _type="zset"):
             looked_at += 1
-            name = read_name(key)
             if looked_at > MOST_KEYS_A_LOOK:
                 break
-            if name != abort_jobs_ss and not key.startswith(OWN_PREFIX) and name not in self.queues:
-                suspects.append(name)
-        # A sorted set is a queue of arq's by its name, by a worker that says it serves it, or by the jobs in it.
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for name in suspects:
-                pipe.zrange(name, 0, 2)
-            members = await pipe.execute()
-        for name, ids in zip(suspects, members, strict=True):
-            is_named = name == default_queue_name or name.startswith(f"{default_queue_name}:")
-            keys = [KEYS["payload"].encode() + job_id for job_id in ids] + [f"{name}{health_check_key_suffix}"]
-            if is_named or await self._redis.exists(*keys):
-                self.queues.add(name)
+            suspects.append(read_name(key))
+        self.queues |= await queues_among(self._redis, may_be_queues({*suspects} - self.queues))
         self.health = {}
         async for key in self._redis.scan_iter(match=f"*{health_check_key_suffix}", count=1_000):
             queue = read_name(key).removesuffix(health_check_key_suffix)

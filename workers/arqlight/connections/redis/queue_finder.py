@@ -1,4 +1,4 @@
-"""Finds queues that plain arq clients put jobs into."""
+"""Finds queues that plain arq clients put jobs into, whatever they are called."""
 
 import asyncio
 import logging
@@ -6,6 +6,7 @@ import logging
 from redis.asyncio import Redis
 
 from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.redis.queue_search import may_be_queues, queues_among
 from arqlight.jobs.names import read_name
 from arqlight.jobs.queues import DEFAULT_QUEUE, is_queue_key
 from arqlight.journal.journal import Journal
@@ -14,6 +15,8 @@ from arqlight.journal.pubsub import allow_notifications, growing_sets, hear
 logger = logging.getLogger("arqlight.upkeep")
 PAUSE_S = 2.5
 MOST_WAITING = 1000
+LOOK_AGAIN_S = 10.0
+MOST_LOOKED_AT = 10_000
 
 
 class QueueFinder:
@@ -23,6 +26,8 @@ class QueueFinder:
         self._redis = redis
         self._journal = journal
         self._known: set[str] = set()
+        self._looked_at: set[str] = set()
+        self._looked_s = 0.0
         self._fresh: asyncio.Queue[str] = asyncio.Queue(maxsize=MOST_WAITING)
 
     async def run(self) -> None:
@@ -33,15 +38,25 @@ class QueueFinder:
             while True:
                 key = await self._fresh.get()
                 try:
-                    await self._journal.announce_queues([key])
+                    if is_queue_key(key) or await queues_among(self._redis, [key]):
+                        self._known.add(key)
+                        await self._journal.announce_queues([key])
                 except SERVER_ERRORS as error:
                     logger.warning("queue %s not noted yet: %s", key, error)
                     self._known.discard(key)
+                    self._looked_at.discard(key)
 
     def _grown(self, data: bytes) -> None:
         key = read_name(data)
-        if key not in self._known and is_queue_key(key) and not self._fresh.full():
-            self._known.add(key)
+        if key in self._known or self._fresh.full() or not may_be_queues([key]):
+            return
+        # Other applications' sorted sets grow too, and often: each is looked into now and then.
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._looked_s > LOOK_AGAIN_S or len(self._looked_at) > MOST_LOOKED_AT:
+            self._looked_at.clear()
+            self._looked_s = now_s
+        if key not in self._looked_at:
+            self._looked_at.add(key)
             self._fresh.put_nowait(key)
 
     async def _scan(self) -> None:
@@ -49,8 +64,12 @@ class QueueFinder:
             try:
                 await allow_notifications(self._redis)
                 self._grown(DEFAULT_QUEUE.encode())
-                async for key in self._redis.scan_iter(match=f"{DEFAULT_QUEUE}*", count=1000, _type="zset"):
-                    self._grown(key)
+                place: int | None = None
+                while place != 0:
+                    place, keys = await self._redis.scan(place or 0, count=1000, _type="zset")
+                    among = await queues_among(self._redis, may_be_queues(map(read_name, keys)))
+                    self._known |= among
+                    await self._journal.announce_queues(sorted(among))
                 return
             except SERVER_ERRORS as error:
                 logger.warning("the server's queues could not be read yet: %s", error)
