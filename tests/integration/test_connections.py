@@ -1,6 +1,9 @@
 """The contract of a connection: every behaviour, on every driver."""
 
 import asyncio
+import base64
+import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -221,6 +224,19 @@ async def test_lists_of_every_state_are_read_page_by_page(connection: Connection
     assert [job.finished_ms for job in failed] == sorted((job.finished_ms for job in failed), reverse=True)
     with pytest.raises(CursorInvalid):
         await connection.reader.jobs(cursor="nonsense")
+    # What has the form of a cursor is no place, or a page: never an error of the server behind it.
+    for place in (
+        [0, 1e300, "x"],
+        [0, -1e300, "5"],
+        [0, 1, "x" * 5_000],
+        [0, 1, str(10**30)],
+        [0, 1, "9" * 5_000],
+        [0, 1, "\0"],
+    ):
+        with contextlib.suppress(CursorInvalid):
+            await connection.reader.jobs(
+                cursor=base64.urlsafe_b64encode(json.dumps(place).encode()).decode().rstrip("=")
+            )
 
 
 async def _ended(connection: Connection, number: int) -> bool:

@@ -238,3 +238,79 @@ async def test_a_job_run_again_unedited_has_the_arguments_it_had(
     answer = await client.post("/api/v1/jobs/odd/again", json=sent)
     assert answer.status == 201
     assert await Job((await answer.json())["id"], pool).result(timeout=10, poll_delay=0.05) == [list(args), kwargs]
+
+
+SHARED_KEY = b"K\x01" + b"2\x86" * 30  # 2^30 steps to hash
+HASHED = b"\x80\x04}(\x8c\x01f\x8c\x04work\x8c\x01a)\x8c\x01k}\x8c\x01x}" + SHARED_KEY + b"K\x01ss\x8c\x02etK\x01u."
+
+
+def shared(depth: int = 40) -> Any:
+    value: Any = ["x"]
+    for _ in range(depth):
+        value = [value, value]
+    return value
+
+
+async def test_a_job_over_the_budget_is_listed_with_a_sentence_and_a_worker_runs_it(
+    client: Client, pool: ArqRedis, start_worker: StartWorker
+) -> None:
+    ran: list[int] = []
+
+    async def take(ctx: dict[str, Any], value: Any, password: str) -> None:
+        depth = 0
+        while isinstance(value, list):
+            value, depth = value[0], depth + 1
+        ran.append(depth)
+        raise ValueError(f"refused {password}")
+
+    async def look() -> None:
+        began = time.monotonic()
+        for path in (
+            "/",
+            "/jobs",
+            "/failed",
+            "/api/v1/jobs",
+            "/api/v1/jobs/shared",
+            "/api/v1/jobs?q=x",
+            "/jobs/shared",
+        ):
+            assert (await client.get(path, headers={"Accept": "text/html"})).status == 200, path
+        assert time.monotonic() - began < 10
+
+    await put(pool, "shared", job_bytes(take.__qualname__, shared(), password="hunter2-hunter2"))
+    await put(pool, "hashed", HASHED)
+    await look()
+    for job_id, why in (("shared", "steps"), ("hashed", "a key of a dict")):
+        shown = await (await client.get(f"/api/v1/jobs/{job_id}")).json()
+        assert why in shown["arguments_problem"]
+        assert shown["args"] == []
+        again = await client.post(f"/api/v1/jobs/{job_id}/again", json={"args": [1], "kwargs": {}})
+        assert again.status == 422
+        assert why in (await again.json())["detail"]
+    await pool.zrem("arq:queue", "hashed")  # Python's own unpickling would hash it
+    await start_worker([take], max_tries=1)
+    await eventually(lambda: pool.zscore("arqlight:failed", "shared"))
+    assert ran == [41]
+    failure = json.loads((await pool.lrange("arqlight:history:shared", 0, 0))[0])  # type: ignore[misc]
+    assert failure["message"] == f"refused {MASK}"
+    await look()
+
+
+async def test_a_worker_that_reads_plain_values_fails_a_job_over_the_budget_alone(
+    pool: ArqRedis, start_worker: StartWorker
+) -> None:
+    from arq import func
+
+    bodies = [HASHED, job_bytes("work", shared()), job_bytes("work", x={"y": shared()})]
+    for number in range(60):
+        await put(pool, f"evil-{number}", bodies[number % len(bodies)])
+    began = time.monotonic()
+    await start_worker([func(work, name="work")], max_tries=1, max_jobs=100, job_deserializer=read_plain)
+    await pool.enqueue_job("work", 1, _job_id="good")
+    await eventually(lambda: pool.zscore("arqlight:succeeded", "good"))
+
+    async def all_failed() -> bool:
+        return bool(await pool.zcard("arqlight:failed") == 60)
+
+    await eventually(all_failed)
+    assert time.monotonic() - began < 10

@@ -1,13 +1,16 @@
 """Sign-in at an OpenID Connect provider: who comes back with a good token gets in with the role of the name, nobody else."""
 
+import gzip
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 from joserfc.jwk import OctKey, RSAKey
 from playwright.async_api import Browser, expect
+from yarl import URL
 
 from arqlight.checked_fields import Secret
 from arqlight.settings import Settings
@@ -128,3 +131,38 @@ async def test_a_provider_that_is_away_is_said(pool: ArqRedis, settings: Setting
         answer = await client.get("/sign-in/provider", allow_redirects=False)
         assert answer.status == 502
         assert "http://127.0.0.1:1 does not answer as one" in (await answer.json())["detail"]
+
+
+@pytest.mark.parametrize("way", ["large", "packed"])
+@pytest.mark.parametrize("path", ["/.well-known/openid-configuration", "/keys", "/token"])
+async def test_an_answer_of_the_provider_that_is_too_large_or_packed_is_not_read(
+    pool: ArqRedis, settings: Settings, provider: OpenIdProvider, way: str, path: str
+) -> None:
+    sent = 0
+
+    @web.middleware
+    async def flooding(request: web.Request, handler: Any) -> web.StreamResponse:
+        nonlocal sent
+        if request.path != path:
+            return cast("web.StreamResponse", await handler(request))
+        if way == "packed":
+            return web.Response(body=gzip.compress(b"[" * 50_000_000), headers={"Content-Encoding": "gzip"})
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(200):
+            await response.write(b" " * 1_000_000)
+            sent += 1
+        return response
+
+    app = provider.application()
+    app.middlewares.append(flooding)
+    async with TestServer(app, host="127.0.0.1") as server:
+        provider.url = str(server.make_url("")).rstrip("/")
+        async with guarded(settings, **by(provider)) as client:
+            begun = await client.get("/sign-in/provider", allow_redirects=False)
+            if path == "/token":
+                back = URL(begun.headers["Location"]).query
+                begun = await client.get(f"/sign-in/callback?code=x&state={back['state']}", allow_redirects=False)
+            assert begun.status == 502
+            assert "it answers" in (await begun.json())["detail"]
+    assert sent < 100

@@ -72,7 +72,7 @@ def test_each_reader_takes_what_it_should() -> None:
 def test_a_pickle_that_nests_too_deep_to_hash_is_not_read() -> None:
     depth = 2_000_000
     raw = b"\x80\x04}" + b")" + b"\x85" * depth + b"K\x01s."  # {((((…),),),): 1}
-    with pytest.raises(ValueError, match="nest too deep"):
+    with pytest.raises(ValueError, match="steps"):
         read_plain(raw)
 
 

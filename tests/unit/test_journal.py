@@ -9,8 +9,8 @@ import pytest
 from arqlight.jobs.display import as_json
 from arqlight.jobs.job import read_arguments
 from arqlight.jobs.masking import MASK
-from arqlight.jobs.pickle_reader import read_pickle
 from arqlight.jobs.queues import queue_key, queue_name
+from arqlight.jobs.serialization import look_into
 
 
 class Hostile:
@@ -19,7 +19,7 @@ class Hostile:
 
 
 def test_reading_a_pickle_never_runs_it() -> None:
-    assert as_json(read_pickle(pickle.dumps({"a": Hostile()}))) == {"a": "<posix.system>"}
+    assert as_json(look_into(pickle.dumps({"a": Hostile()}))) == {"a": "<posix.system>"}
     assert not os.path.exists("/tmp/arqlight-was-here")
     for raw in (
         b"",
@@ -30,14 +30,14 @@ def test_reading_a_pickle_never_runs_it() -> None:
         b"\x80\x05\x8e" + b"\xff" * 8,
     ):
         with pytest.raises(ValueError, match="not a pickle"):
-            read_pickle(raw)
+            look_into(raw)
 
 
 def test_arguments_of_unknown_classes_are_shown_by_their_names() -> None:
     from decimal import Decimal
 
     class_bytes = b"\x80\x04\x8c\x07missing\x8c\x05Thing\x93)\x81}\x8c\x01xK\x01sb."
-    assert as_json(read_pickle(class_bytes)) == "<missing.Thing>"
+    assert as_json(look_into(class_bytes)) == "<missing.Thing>"
     payload = pickle.dumps(
         {"f": "t", "a": (Decimal("1.5"), {1, 2}), "k": {"password": "x", "n": 2**70}, "t": None, "et": 1}
     )

@@ -46,6 +46,12 @@ def test_retry_after_is_read_as_the_rfc_writes_it() -> None:
     soon = retry_after_s(format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True))
     assert soon is not None
     assert 55 < soon <= 60
+    for nowhen in (
+        "9" * 5_000,
+        "Mon, 99999999999999999999 Jan 2020 00:00:00",
+        "1 Jan " + "9" * 5_000 + " 00:00:00 GMT",
+    ):
+        assert retry_after_s(nowhen) in (None, float("inf"))
     assert retry_after_s("Wed, 21 Oct 2015 07:28:00 GMT") == 0
     for nothing in (None, "soon", "-5", ""):
         assert retry_after_s(nothing) is None

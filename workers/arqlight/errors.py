@@ -134,6 +134,10 @@ class Refused(Unusable):
     """The server does not take what it was sent, however often it is sent."""
 
 
+class OverBudget(ArqlightError, ValueError):
+    """Something foreign takes more to be read than its reader may spend (see `jobs.budget`)."""
+
+
 class NotSupported(NotFound):
     """A connection was asked for a part that its driver does not have.
 

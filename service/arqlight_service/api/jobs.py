@@ -1,5 +1,6 @@
 """Jobs: enqueue, list, look at, cancel, run again."""
 
+import asyncio
 from typing import Any
 
 from aiohttp import web
@@ -115,7 +116,8 @@ async def again(request: web.Request, edited: EditedJob) -> web.Response:
     """Enqueue the job's task anew, with edited arguments: what is sent as it was shown stays what it was, exactly."""
     reader, job_id = connection_of(request).reader, path_name(request, "id")
     job = (await reader.job(job_id)).job
-    args, kwargs = edited_arguments(await reader.payload(job_id), list(edited.args), edited.kwargs)
+    payload = await reader.payload(job_id)
+    args, kwargs = await asyncio.to_thread(edited_arguments, payload, list(edited.args), edited.kwargs)
     asked = JobRequest(task=job.task, args=args, kwargs=kwargs, queue=edited.queue or queue_name(job.queue), delay_s=0)
     try:
         new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]

@@ -1,10 +1,8 @@
 """What the API takes: bodies and queries, checked, with an answer that names the field and the reason."""
 
 import datetime
-import json
 import math
 import re
-from collections.abc import Iterable
 from typing import Annotated, Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
@@ -12,16 +10,14 @@ from aiohttp import web
 from arq.constants import health_check_key_suffix
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from arqlight.errors import OverBudget
+from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.budget import ASKED, Budget
 from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight_service.api.problems import Problem, is_form
 
 MOST_FIELDS = 10_000
-DEEPEST = 100  # levels of JSON
 CSRF_FIELD = "_csrf"  # what a page sends along; the guard reads it
-
-
-class TooDeep(ValueError):
-    """JSON that is nested too deep to be written again."""
 
 
 def _clean_id(text: str) -> str:
@@ -85,40 +81,28 @@ def from_json(value: object) -> object:
         return value
     try:
         return loads(value)
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:  # OverBudget is one
         raise ValueError(f"it is not JSON: {error}") from None
 
 
 def loads(text: str) -> Any:
-    """JSON as everybody reads it: no NaN and Infinity (nor 1e999), no name twice, no deeper than `DEEPEST`.
+    """JSON as everybody reads it: no NaN and Infinity (nor 1e999), no name twice, no deeper than it can be written.
 
-    Raises ValueError, RecursionError.
+    Raises ValueError, OverBudget (TooDeep).
     """
-    value = json.loads(text, parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_no_name_twice)
-    _check_depth(value)
-    return value
+    return read_bounded(
+        text, Budget(ASKED), parse_constant=_no_number, parse_float=_finite, object_pairs_hook=_no_name_twice
+    )
 
 
 def _no_name_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Readers differ in which of the two counts (RFC 8259, 4)."""
-    if len(found := dict(pairs)) < len(pairs):
-        twice = next(name for place, (name, _) in enumerate(pairs) if name in dict(pairs[:place]))
-        raise ValueError(f"{twice[:100]!r} stands twice in one object")
+    found: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in found:
+            raise ValueError(f"{name[:100]!r} stands twice in one object")
+        found[name] = value
     return found
-
-
-def _check_depth(value: Any) -> None:
-    """What is nested deeper cannot be written again: pickle, JSON and databases each have a limit, none the same."""
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [inner for each in level for inner in _parts(each)]
-        if not level:
-            return
-    raise TooDeep(f"it is nested deeper than {DEEPEST} levels")
-
-
-def _parts(value: Any) -> Iterable[Any]:
-    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 async def read_json(request: web.Request) -> Any:
@@ -126,9 +110,9 @@ async def read_json(request: web.Request) -> Any:
     check_content_type(request)
     try:
         return loads((await request.read()).decode("utf-8"))
-    except TooDeep as error:
+    except OverBudget as error:
         raise Problem(422, f"body: {error}", field="body") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise Problem(400, f"the body is not JSON: {error}") from error
 
 
@@ -153,7 +137,10 @@ async def parse_input(request: web.Request, model: type[Model]) -> Model:
             if name == CSRF_FIELD:
                 continue
             # Of a field given twice the last one counts (a checkbox comes behind its hidden "false"), but in a list.
-            body[name] = [*body.get(name, []), value] if name in lists else value
+            if name in lists:
+                body.setdefault(name, []).append(value)
+            else:
+                body[name] = value
     else:
         body = await read_json(request) if request.body_exists else {}
     return validate(model, body)

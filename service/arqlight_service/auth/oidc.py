@@ -11,6 +11,8 @@ from typing import Any
 
 from arqlight.connections.parts.expiring_texts import ExpiringTexts
 from arqlight.extras import require
+from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.budget import ANSWERED, Budget
 from arqlight.settings import Settings
 from arqlight_service.api.problems import Problem
 
@@ -117,15 +119,18 @@ class Provider:
     async def _read(client: Any, url: str) -> dict[str, Any]:
         answer = await client.request("GET", url, withhold_token=True)
         answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = read_bounded(answer.content, Budget(ANSWERED))
         return found
 
     def _client(self, back: str) -> Any:
         from authlib.integrations.httpx_client import AsyncOAuth2Client
 
+        from arqlight_service.auth.provider_answers import BOUNDED
+
         return AsyncOAuth2Client(
             self._client_id, self._client_secret, redirect_uri=back, scope="openid email profile",
             code_challenge_method="S256", timeout=TIMEOUT_S, follow_redirects=False,
+            event_hooks=BOUNDED,
         )  # fmt: skip
 
 

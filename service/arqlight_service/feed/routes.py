@@ -11,6 +11,8 @@ from aiohttp import WSCloseCode, WSMsgType, web
 from arqlight.background import end
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import ArqlightError
+from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.budget import TOLD, Budget
 from arqlight.jobs.cursors import is_cursor
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import FEEDS, connection_of
@@ -57,8 +59,8 @@ def parse_subscription(topics: object, since: object) -> tuple[list[str], str | 
 def parse_frame(text: str) -> tuple[list[str], str | None, str | None]:
     """A client's frame. Raises BadSubscription."""
     try:
-        asked = json.loads(text)
-    except (ValueError, RecursionError):
+        asked = read_bounded(text, Budget(TOLD))
+    except ValueError:  # OverBudget is one
         raise BadSubscription('a frame must be JSON, such as {"subscribe": ["counts"], "since": null}') from None
     if not isinstance(asked, dict) or "subscribe" not in asked:
         raise BadSubscription('a frame must be an object with "subscribe" (a list of topics) and, after a cut, "since"')

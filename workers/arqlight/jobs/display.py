@@ -7,12 +7,16 @@ import uuid
 from typing import Any
 
 from arqlight.jobs.masking import MASK, is_secret
+from arqlight.jobs.opaque import Opaque
 
 LONGEST_TEXT = 10_000
 CUT = "…"
 
 
 MOST_NODES = 5_000
+
+
+MOST_CHARACTERS = 256 * 1024  # of all texts together: a few bytes can hold one text thousands of times
 
 
 DEEPEST = 20
@@ -35,12 +39,14 @@ def iso(ms: float) -> str:
 
 def as_json(value: Any) -> Any:
     """`value` as something `json.dumps` takes: plain values as they are, others as text; too much is cut with "…"."""
-    budget = MOST_NODES
+    budget, characters = MOST_NODES, MOST_CHARACTERS
 
     def convert(item: Any, depth: int) -> Any:
-        nonlocal budget
+        nonlocal budget, characters
         budget -= 1
-        if budget < 0 or depth > DEEPEST:
+        if isinstance(item, str):
+            characters -= min(len(item), LONGEST_TEXT)
+        if budget < 0 or characters < 0 or depth > DEEPEST:
             return CUT
         if item is None or isinstance(item, bool):
             return item
@@ -50,8 +56,8 @@ def as_json(value: Any) -> Any:
         if isinstance(item, float):
             return item if math.isfinite(item) else str(item)
         if isinstance(item, str):
-            text = item.encode("utf-8", "replace").decode()
-            return text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + CUT
+            text = item[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+            return text if len(item) <= LONGEST_TEXT else text + CUT
         if isinstance(item, dict):
             return {
                 str(convert(key, depth + 1)): MASK if is_secret(key) else convert(inner, depth + 1)
@@ -66,8 +72,9 @@ def as_json(value: Any) -> Any:
         if isinstance(item, datetime.timedelta | decimal.Decimal | uuid.UUID | complex):
             return str(item)
         # Never the value's own repr: it may hold anything, and it may not end.
-        name = getattr(item, "name", None) if type(item).__name__ == "Opaque" else None
-        return f"<{name or f'{type(item).__module__}.{type(item).__qualname__}'}>"
+        if isinstance(item, Opaque):
+            return f"<{item.name[:LONGEST_TEXT]}>"
+        return f"<{type(item).__module__}.{type(item).__qualname__}>"
 
     return convert(value, 0)
 

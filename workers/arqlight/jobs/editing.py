@@ -11,11 +11,12 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from arqlight.errors import InvalidInput
+from arqlight.errors import InvalidInput, OverBudget
+from arqlight.jobs.budget import SHOWN, Budget
 from arqlight.jobs.display import CUT, as_json
+from arqlight.jobs.job import read_call
 from arqlight.jobs.masking import MASK
-from arqlight.jobs.pickle_reader import Opaque
-from arqlight.jobs.serialization import look_into
+from arqlight.jobs.opaque import Opaque
 
 # Types that are shown as text, and are read from it again.
 _READ: dict[type, Callable[[str], Any]] = {
@@ -37,8 +38,8 @@ def edited_arguments(
     becomes of a value that was not shown.
     """
     try:
-        data = look_into(payload or b"")
-        was = {"args": list(data["a"]), "kwargs": dict(data["k"])}
+        _, *call, _ = read_call(payload or b"")
+        was = dict(zip(("args", "kwargs"), call, strict=True))
     except Exception as error:  # the bytes are anyone's
         raise InvalidInput(
             "id", f"the job's arguments cannot be read: {error}; enqueue it from the application"
@@ -106,12 +107,18 @@ def _merge_set(edited: list[Any], shown: Any, original: Any, field: str) -> Any:
     """A set has no places, and another process shows it in another order: its members are found by how they look."""
     if len(shown) < len(original):
         raise InvalidInput(field, f"{field} is a set too large to be edited here")
-    left, merged = list(original), []
-    for value in edited:
-        place = next((place for place, each in enumerate(left) if _same(value, as_json(each))), None)
-        merged.append(_new(value, field) if place is None else _kept(left.pop(place), field))
+    looks: dict[str, list[Any]] = {}
+    for each in original:
+        looks.setdefault(_text(each), []).append(each)
+    merged, budget = [], Budget(SHOWN)
     try:
+        for value in edited:
+            like = looks.get(_text_of(value)) or (looks.get(_text_of(float(value))) if type(value) is int else None)
+            merged.append(_kept(like.pop(), field) if like else _new(value, field))
+            budget.hash(merged[-1])
         return type(original)(merged)
+    except (OverBudget, OverflowError) as error:
+        raise InvalidInput(field, f"{field} is a set, and cannot hold that: {error}") from None
     except TypeError:
         raise InvalidInput(field, f"{field} is a set, which holds no lists and objects") from None
 
@@ -155,7 +162,11 @@ def _check_moved(merged: Any, original: Any) -> None:
 
 
 def _text(part: Any) -> str:
-    return json.dumps(as_json(part), sort_keys=True)
+    return _text_of(as_json(part))
+
+
+def _text_of(shown: Any) -> str:
+    return json.dumps(shown, sort_keys=True)
 
 
 def _looks_like_another(part: Any) -> bool:
@@ -165,7 +176,7 @@ def _looks_like_another(part: Any) -> bool:
 
 
 def _parts(value: Any) -> list[Any]:
-    """`value` and all within it; a pickle may nest as deep as it likes, and hold itself."""
+    """`value` and all within it; a pickle may nest as deep as it likes."""
     found, seen = [value], {id(value)}
     for each in found:
         inner = [*each, *each.values()] if isinstance(each, dict) else each
@@ -180,11 +191,11 @@ def _same(one: Any, other: Any) -> bool:
     """Whether a value is the same JSON as what was shown: 1 is not true. What JavaScript wrote again has 1 for 1.0."""
     if type(one) is int and type(other) is float:
         return one == other
-    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+    return _text_of(one) == _text_of(other)
 
 
 def _is_exact(shown: Any, original: Any) -> bool:
     try:
-        return json.dumps(shown, sort_keys=True) == json.dumps(original, sort_keys=True)
+        return _text_of(shown) == _text_of(original)
     except (TypeError, ValueError, RecursionError):  # bytes, huge ints, what holds itself
         return False

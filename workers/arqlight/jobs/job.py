@@ -13,6 +13,7 @@ from arqlight.jobs.serialization import look_into
 State = Literal["scheduled", "queued", "processing", "succeeded", "failed", "cancelled"]
 STATES: tuple[State, ...] = ("processing", "queued", "scheduled", "failed", "succeeded", "cancelled")
 LONGEST_SUMMARY = 100
+LARGEST_WHOLE = 2**63
 UNKNOWN_TASK = "(task not readable)"
 
 
@@ -78,15 +79,41 @@ class Arguments:
         return line if len(line) <= LONGEST_SUMMARY else line[: LONGEST_SUMMARY - 1] + "…"
 
 
+def read_call(payload: bytes) -> tuple[str, list[Any], dict[Any, Any], int]:
+    """Task, arguments and the time (ms) of arq's bytes, as they are. Raises ValueError, or whatever bytes may raise."""
+    data = look_into(payload)
+    args, kwargs = data["a"], data["k"]
+    if not isinstance(args, list | tuple) or not isinstance(kwargs, dict):
+        raise TypeError("arguments are a list and a dict")
+    return read_text(data["f"]), list(args), dict(kwargs), read_whole(data["et"])
+
+
+def read_text(value: Any) -> str:
+    """A name as arq writes it. Raises TypeError: never `str()` of anything else, which may not end."""
+    if not isinstance(value, str):
+        raise TypeError(f"a {type(value).__name__} where a name should be")
+    return value
+
+
+def read_whole(value: Any) -> int:
+    """A count or time as arq writes it. Raises TypeError; ValueError for one that no server keeps.
+
+    Never `int()` of anything else: a Decimal of ten bytes may stand for a number of a million digits.
+    """
+    if not isinstance(value, int | float):
+        raise TypeError(f"a {type(value).__name__} where a number should be")
+    if not abs(value) < LARGEST_WHOLE:
+        raise ValueError("a number out of range")
+    return int(value)
+
+
 def read_arguments(payload: bytes | None) -> Arguments:
     """arq's bytes ({'t', 'f', 'a', 'k', 'et'}, see `arq.jobs.serialize_job`) as plain values; never raises."""
     if not payload:
         return Arguments(problem="the arguments are no longer kept")
     try:
-        data = look_into(payload)
-        args, kwargs = as_json(list(data["a"])), as_json(dict(data["k"]))
-        task = str(data["f"]).encode("utf-8", "replace").decode()
-        return Arguments(task, args, kwargs, int(data["et"]))
+        task, args, kwargs, enqueued_ms = read_call(payload)
+        return Arguments(task.encode("utf-8", "replace").decode(), as_json(args), as_json(kwargs), enqueued_ms)
     except Exception as error:  # the bytes are anyone's: whatever is wrong with them is said, not raised
         reason = str(error) if isinstance(error, ValueError) else f"not arq's layout: {type(error).__name__}"
         return Arguments(problem=f"the arguments cannot be shown: {reason}")

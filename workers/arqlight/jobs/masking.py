@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from fnmatch import fnmatchcase
+from itertools import islice
 from typing import Any
 
 from arqlight.checked_fields import Secret, is_secret_field
@@ -13,7 +14,9 @@ MASK = "••••••"
 # Shorter values stand in texts by chance, and masking them would make the text unreadable.
 SHORTEST = 4
 DEEPEST = 5
-
+MOST_LOOKED_AT = 100_000  # values; what lies deeper than these is looked at last
+LONGEST_NAME = 1_000  # characters; of a longer one the first and the last are looked at
+LARGEST_SECRET_BITS = 4_096  # of a number: Python prints none that is much larger
 
 _SECRET = re.compile(
     r"(?i)(^|[_-])(password|passwd|passphrase|secret|token|code|otp|api_?key|licen[cs]e_?key|authorization)$"
@@ -31,6 +34,8 @@ def is_secret(name: object) -> bool:
     """Whether a value under this name is never shown."""
     if not isinstance(name, str):
         return False
+    if len(name) > LONGEST_NAME:
+        name = name[: LONGEST_NAME // 2] + name[-LONGEST_NAME // 2 :]
     return _SECRET.search(name) is not None or any(fnmatchcase(name.lower(), pattern) for pattern in _also)
 
 
@@ -50,16 +55,33 @@ def _is_declared_secret(name: str) -> bool:
     )
 
 
-def secrets_in(value: Any, depth: int = 0) -> list[str]:
-    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep."""
-    if depth > DEEPEST:
-        return []
-    if isinstance(value, Mapping):
-        found = [str(inner) for name, inner in value.items() if is_secret(name) and isinstance(inner, str | int)]
-        return found + [text for inner in value.values() for text in secrets_in(inner, depth + 1)]
-    if isinstance(value, list | tuple):
-        return [text for inner in value for text in secrets_in(inner, depth + 1)]
-    return []
+def secrets_in(value: Mapping[Any, Any]) -> list[str]:
+    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep.
+
+    Each container is looked at once, where it stands least deep, however many hold it.
+    """
+    found: list[str] = []
+    level: list[Any] = [value]
+    seen, left = {id(value)}, MOST_LOOKED_AT
+    for _ in range(DEEPEST + 1):
+        inside: list[Any] = []
+        for each in level:
+            named = each.items() if isinstance(each, Mapping) else ((None, inner) for inner in each)
+            for name, inner in islice(named, left):
+                left -= 1
+                if is_secret(name) and (text := _text_of(inner)):
+                    found.append(text)
+                if isinstance(inner, Mapping | list | tuple) and id(inner) not in seen:
+                    seen.add(id(inner))
+                    inside.append(inner)
+        level = inside
+    return found
+
+
+def _text_of(value: Any) -> str | None:
+    if isinstance(value, int) and value.bit_length() > LARGEST_SECRET_BITS:
+        return None
+    return str(value) if isinstance(value, str | int) else None
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:

@@ -14,9 +14,14 @@ import json
 import pickle
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from arqlight.jobs.pickle_reader import Opaque, read_pickle, read_plain_pickle
+from arqlight.errors import OverBudget
+from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.budget import RUN, SHOWN, Budget, scalar
+from arqlight.jobs.opaque import Opaque
+from arqlight.jobs.pickle_reader import read_pickle, read_plain_pickle
 
 MARK = "$type"  # a JSON object with this member stands for a value that JSON has not
 _JSON_BEGINS = b"{"
@@ -46,15 +51,24 @@ def write_json(value: Any) -> bytes:
 
 
 def read_json(raw: bytes) -> Any:
-    """What `write_json` wrote. Raises PickleRefused for a pickle, ValueError for what is neither."""
-    if not raw.startswith(_JSON_BEGINS):
-        raise PickleRefused if raw.startswith(b"\x80") else ValueError("these bytes are no JSON of ours")
-    return json.loads(raw, object_hook=_unmarked)
+    """What `write_json` wrote. Raises PickleRefused for a pickle, ValueError for what is neither, OverBudget."""
+    return _read_json(raw, Budget(RUN))
 
 
 def read_plain(raw: bytes) -> Any:
-    """What `write_json` wrote, or a pickle of plain values; nothing in it is ever called. Raises ValueError."""
-    return read_json(raw) if raw.startswith(_JSON_BEGINS) else read_plain_pickle(raw)
+    """What `write_json` wrote, or a pickle of plain values; nothing in it is ever called.
+
+    Raises ValueError, OverBudget.
+    """
+    budget = Budget(RUN)
+    return _read_json(raw, budget) if raw.startswith(_JSON_BEGINS) else read_plain_pickle(raw, budget)
+
+
+def _read_json(raw: bytes, budget: Budget) -> Any:
+    if not raw.startswith(_JSON_BEGINS):
+        raise PickleRefused if raw.startswith(b"\x80") else ValueError("these bytes are no JSON of ours")
+    # A dict with keys that are no texts takes three levels, so a limit for what people send would be too low here.
+    return read_bounded(raw, budget, deepest=None, object_hook=partial(_unmarked, budget))
 
 
 def serializer_named(name: str) -> Callable[[Any], bytes]:
@@ -87,43 +101,69 @@ def _marked(value: Any) -> Any:
     raise TypeError(f"a {type(value).__name__} has no form in JSON; pass plain values")
 
 
+def _dict(budget: Budget, pairs: Any) -> dict[Any, Any]:
+    return {_hashable(budget, name): inner for name, inner in pairs}
+
+
+def _set(budget: Budget, values: Any) -> set[Any]:
+    return {_hashable(budget, inner) for inner in values}
+
+
+def _hashable(budget: Budget, value: Any) -> Any:
+    key = _as_tuple(value)
+    budget.hash(key)
+    return key
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(map(_as_tuple, value)) if isinstance(value, list) else value
+
+
+def _exception(parts: Any) -> RemoteError:
+    name, text = parts
+    if not isinstance(name, str) or not isinstance(text, str):  # the repr of a repr is longer each time
+        raise ValueError("an exception is two texts: the name of its class, and what it says")
+    return RemoteError(f"{name}: {text}")
+
+
 _BUILD: dict[str, Callable[[Any], Any]] = {
-    "dict": lambda pairs: {_hashable(name): inner for name, inner in pairs},
-    "set": lambda values: {_hashable(inner) for inner in values},
     "bytes": lambda text: base64.b64decode(text, validate=True),
-    "exception": lambda parts: RemoteError(": ".join(map(str, parts))),
-    "datetime": datetime.datetime.fromisoformat,
-    "date": datetime.date.fromisoformat,
-    "time": datetime.time.fromisoformat,
-    "timedelta": lambda seconds: datetime.timedelta(seconds=seconds),
-    "decimal": decimal.Decimal,
-    "uuid": uuid.UUID,
+    "exception": _exception,
+    "datetime": lambda text: datetime.datetime.fromisoformat(scalar(text)),
+    "date": lambda text: datetime.date.fromisoformat(scalar(text)),
+    "time": lambda text: datetime.time.fromisoformat(scalar(text)),
+    "timedelta": lambda seconds: datetime.timedelta(seconds=scalar(seconds)),
+    "decimal": lambda text: decimal.Decimal(scalar(text)),
+    "uuid": lambda text: uuid.UUID(scalar(text)),
 }
+_BUILD_HASHED: dict[str, Callable[[Budget, Any], Any]] = {"dict": _dict, "set": _set}
 
 
-def _hashable(value: Any) -> Any:
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value
-
-
-def _unmarked(found: dict[str, Any]) -> Any:
+def _unmarked(budget: Budget, found: dict[str, Any]) -> Any:
     kind = found.get(MARK)
     if kind is None:
         return found
+    value = found.get("value")
+    if isinstance(kind, str) and kind in _BUILD_HASHED:
+        return _BUILD_HASHED[kind](budget, value)
     build = _BUILD.get(kind) if isinstance(kind, str) else None
     if build is None:
         raise ValueError(f"a value of type {str(kind)[:50]!r} is none of ours")
-    return build(found.get("value"))
+    return build(value)
 
 
 def look_into(raw: bytes) -> Any:
-    """A job or result for people to look at: as `pickled.read_pickle`, and JSON too. Raises ValueError."""
+    """A job or result for people to look at: as `read_pickle`, and JSON too. Raises ValueError, OverBudget."""
+    budget = Budget(SHOWN)
     if not raw.startswith(_JSON_BEGINS):
-        return read_pickle(raw)
+        return read_pickle(raw, budget)
     try:
-        value = read_json(raw)
+        value = _read_json(raw, budget)
+    except OverBudget:
+        raise
     except Exception as error:  # hostile bytes may raise anything at all
         raise ValueError(f"not JSON that can be shown: {type(error).__name__}: {error}") from error
     if isinstance(value, dict) and isinstance(value.get("r"), RemoteError):
         name, _, text = str(value["r"]).partition(": ")
-        value["r"] = type("Opaque", (Opaque,), {"name": name})(text)
+        value["r"] = Opaque(name, (text,))
     return value

@@ -8,6 +8,7 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from arqlight.errors import JobNotFound
+from arqlight.jobs.budget import SHOWN
 from arqlight.jobs.display import as_json, to_moment
 from arqlight.jobs.filters import ALL, JobFilter
 from arqlight.jobs.job import (
@@ -18,13 +19,14 @@ from arqlight.jobs.job import (
     read_history,
     read_line,
     read_record,
+    read_text,
+    read_whole,
     timeline,
 )
 from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.names import raw_name, read_name
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
-from arqlight.jobs.pickle_reader import LARGEST_BYTES
 from arqlight.jobs.queues import queue_name
 from arqlight.jobs.serialization import look_into
 from arqlight.journal.counters import read_rates
@@ -52,7 +54,7 @@ class Reader:
 
     async def overview(self, rows: int = ACTIVE_ROWS) -> Overview:
         """Counts and the active list, consistent with each other."""
-        _, cursor, failed, queues, workers, active = await self.scripts.run("overview", rows, LARGEST_BYTES)
+        _, cursor, failed, queues, workers, active = await self.scripts.run("overview", rows, SHOWN.size)
         served: dict[str, int] = {}
         for _, keys in workers:
             for key in json.loads(keys or b"[]"):
@@ -330,7 +332,7 @@ def _read_result(raw: bytes | None) -> dict[str, Any] | None:
         return None
     try:
         data = look_into(raw)
-        return {"s": bool(data["s"]), "r": data["r"], "t": int(data["t"]), "st": int(data["st"]),
-                "ft": int(data["ft"]), "q": str(data["q"]).encode("utf-8", "replace").decode()}  # fmt: skip
+        return {"s": bool(data["s"]), "r": data["r"], **{name: read_whole(data[name]) for name in ("t", "st", "ft")},
+                "q": read_text(data["q"]).encode("utf-8", "replace").decode()}  # fmt: skip
     except Exception:  # bytes of another serializer: the job is shown without its result
         return None

@@ -15,7 +15,7 @@ from typing import Any, Literal
 from arq.constants import keep_cronjob_progress
 from arq.cron import CronJob
 from arq.jobs import DeserializationError, SerializationError, deserialize_job_raw, serialize_result
-from arq.utils import args_to_string, ms_to_datetime, timestamp_ms, to_ms, truncate
+from arq.utils import ms_to_datetime, timestamp_ms, to_ms, truncate
 from arq.worker import Function, JobExecutionFailed, Retry, RetryJob
 
 from arqlight.errors import NotYet, WorkerLost, WorkerStopped
@@ -30,6 +30,7 @@ from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
 from arqlight.tasks import Task
 from arqlight.worker import sentry
+from arqlight.worker.call_text import call_text
 from arqlight.worker.cancellation import let_pass, take_back_cancels
 from arqlight.worker.host import AttemptHost
 
@@ -196,7 +197,7 @@ class Attempt:
         if logger.isEnabledFor(logging.INFO):
             waited_s = (self.started_ms - self.enqueued_ms) / 1000
             again = f" try={self.number}" if self.number > 1 else ""
-            called = args_to_string(self.args, self.shown_kwargs())
+            called = call_text(self.args, self.shown_kwargs())
             logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, called, again)
         self.called_s = self.worker.loop.time()
         # A start hook may have waited: then the worker has gone through the timers of its group already.

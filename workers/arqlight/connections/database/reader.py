@@ -18,7 +18,7 @@ from arqlight.connections.database.rows import (
     to_moment,
     to_ms,
 )
-from arqlight.errors import JobNotFound
+from arqlight.errors import CursorInvalid, JobNotFound
 from arqlight.jobs.display import as_json, iso
 from arqlight.jobs.filters import ALL, JobFilter
 from arqlight.jobs.job import STATES, Job, State, timeline
@@ -102,7 +102,7 @@ class DatabaseReader:
         looked_at = 0
         last: tuple[int, float, str] | None = None
         for place in range(at, len(sections)):
-            behind = _behind(sections[place], after if place == at else None)
+            behind = _behind(sections[place], after if place == at else None, cursor)
             while True:
                 rows = await self._section(sections[place], where, behind, BATCH if where.is_narrow else limit + 1)
                 for row in rows:
@@ -221,9 +221,15 @@ class DatabaseReader:
         return await self._pool.rows(state, *bounds)
 
 
-def _behind(state: State, after: tuple[float, str] | None) -> tuple[datetime, int]:
+def _behind(state: State, after: tuple[float, str] | None, cursor: str | None) -> tuple[datetime, int]:
     if after is not None:
-        return datetime.fromtimestamp(after[0], UTC), int(after[1])
+        try:
+            moment, number = datetime.fromtimestamp(after[0], UTC), int(after[1])
+        except (ValueError, OverflowError, OSError):  # a place in time that there is not, or no number
+            raise CursorInvalid(cursor or "") from None
+        if abs(number) >= 2**63:
+            raise CursorInvalid(cursor or "")
+        return moment, number
     return (BEGINNING, 0) if state == "scheduled" else (END, 0)
 
 

@@ -7,8 +7,8 @@ from typing import Any
 from arq.utils import timestamp_ms
 
 from arqlight.jobs.display import as_json, iso
-from arqlight.jobs.job import Arguments, Failure, read_arguments
-from arqlight.jobs.pickle_reader import Opaque
+from arqlight.jobs.job import Arguments, Failure, read_arguments, read_text, read_whole
+from arqlight.jobs.opaque import Opaque
 from arqlight.jobs.serialization import look_into
 from arqlight.journal.groups import SPARK_STEP_MS, SPARK_STEPS
 
@@ -46,8 +46,9 @@ def read_result(raw: bytes | None) -> Result | None:
         success, returned = bool(data["s"]), data["r"]
         error, message = ("", "") if success else _error_of(returned)
         return Result(
-            success, str(data["q"]), str(data["f"]), int(data["t"]), int(data["et"]), int(data["st"]), int(data["ft"]),
-            read_arguments(raw), as_json(returned) if success else None, error, message,
+            success, read_text(data["q"]), read_text(data["f"]), read_whole(data["t"]), read_whole(data["et"]),
+            read_whole(data["st"]), read_whole(data["ft"]), read_arguments(raw),
+            as_json(returned) if success else None, error, message,
         )  # fmt: skip
     except Exception:  # whatever is wrong with bytes of anybody's: they are no result that can be told of
         return None

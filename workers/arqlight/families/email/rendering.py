@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from arqlight.errors import InvalidInput
+from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.budget import ANSWERED, Budget
 from arqlight.jobs.display import as_json
 
 MOST_SECONDS = 2.0
 LONGEST_START_S = 20.0
-_LONGEST_LINE = 16 * 1024 * 1024
 
 
 class Rendered(NamedTuple):
@@ -67,7 +68,7 @@ class Renderer:
             if not line:
                 await self._end()
                 raise InvalidInput("template", "it needs more than a template gets: the process that rendered it ended")
-        answer: dict[str, Any] = json.loads(line)
+        answer: dict[str, Any] = read_bounded(line, Budget(ANSWERED))
         if "reason" in answer:
             raise InvalidInput(answer["field"], answer["reason"])
         return answer
@@ -77,7 +78,7 @@ class Renderer:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "arqlight.families.email.render_process",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-                limit=_LONGEST_LINE, start_new_session=True,
+                limit=ANSWERED.size, start_new_session=True,
             )  # fmt: skip
             # Its own start is not the template's time.
             reader, writer = _pipes(self._process)

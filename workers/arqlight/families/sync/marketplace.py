@@ -11,6 +11,8 @@ import aiohttp
 
 from arqlight.errors import NotYet, PermanentFailure
 from arqlight.families.retry_after import retry_after_s
+from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.budget import ANSWERED, Budget
 
 REQUEST_TIMEOUT_S = 30
 LONGEST_WAIT_S = 3600.0
@@ -31,9 +33,6 @@ class MarketplaceTrouble(Exception):
 
 class UnexpectedAnswer(PermanentFailure):
     """The marketplace answers something that its documentation does not say."""
-
-
-LARGEST_ANSWER_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +93,8 @@ async def _read_bounded(response: aiohttp.ClientResponse, name: str) -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk
-        if len(body) > LARGEST_ANSWER_BYTES:
-            raise UnexpectedAnswer(f"{name} answers more than {LARGEST_ANSWER_BYTES:,} bytes at once")
+        if len(body) > ANSWERED.size:
+            raise UnexpectedAnswer(f"{name} answers more than {ANSWERED.size:,} bytes at once")
     return bytes(body)
 
 
@@ -120,6 +119,6 @@ async def get_json(session: aiohttp.ClientSession, name: str, url: str, token: s
             raise UnexpectedAnswer(f"{name} answers {response.status} {response.reason} at {url}")
         body = await _read_bounded(response, name)
         try:
-            return json.loads(body)
-        except (ValueError, RecursionError) as error:
-            raise MarketplaceTrouble(f"{name} answers something that is not JSON: {error}") from error
+            return read_bounded(body, Budget(ANSWERED))
+        except ValueError as error:  # OverBudget is one
+            raise MarketplaceTrouble(f"{name} answers something that is not JSON, or too much: {error}") from error

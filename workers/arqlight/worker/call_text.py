@@ -1,0 +1,31 @@
+"""A call as one short line of the log, as arq writes it, whatever the arguments are."""
+
+import reprlib
+from collections.abc import Iterable
+from typing import Any
+
+from arq.utils import truncate
+
+LARGEST_BITS = 4_096  # Python prints no whole number that is much larger
+
+
+class _Short(reprlib.Repr):
+    """`repr` that looks at a few values only: of arguments that hold themselves, or one value 2^n times, too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 4
+        self.maxtuple = self.maxlist = self.maxdict = self.maxset = self.maxfrozenset = 10
+        self.maxstring = self.maxlong = self.maxother = 80
+
+    def repr_int(self, x: int, level: int) -> str:
+        return "<a huge int>" if x.bit_length() > LARGEST_BITS else super().repr_int(x, level)
+
+
+_SHORT = _Short()
+
+
+def call_text(args: Iterable[Any], kwargs: dict[str, Any]) -> str:
+    """The arguments, in at most 80 characters."""
+    named = (f"{name}={_SHORT.repr(value)}" for name, value in sorted(kwargs.items()))
+    return truncate(", ".join([*map(_SHORT.repr, args), *named]))
