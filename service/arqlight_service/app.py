@@ -12,10 +12,10 @@ from aiohttp import web
 
 from arqlight.connections.named import Connections, open_connections
 from arqlight.family import check_families, check_settings
-from arqlight.jobs.masking import mask_also, secrets_of
+from arqlight.jobs.masking import hide_what_is_set
 from arqlight.key_ring import KeyRing
 from arqlight.runtime.job_log import Logbook
-from arqlight.settings import Settings, split_names
+from arqlight.settings import Settings
 from arqlight_service import api, pages
 from arqlight_service.answer_in_time import answer_in_time, note_begun
 from arqlight_service.api.compression import compress
@@ -61,7 +61,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
         middlewares=[compress, answer_problems, answer_in_time, answer_options, guard],
         client_max_size=settings.max_body_bytes,
     )
-    mask_also(split_names(settings.mask))
+    hide_what_is_set(settings)
     check_settings(settings)
     check_alerts(settings)
     app[SETTINGS] = settings
@@ -83,6 +83,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
         trim_blocks=True,
         lstrip_blocks=True,
         filters=pages.FILTERS,
+        finalize=pages.shown_on_a_page,
         context_processors=[pages.about_connections, pages.about_identity],
     )
     environment.globals["navigation"] = pages.navigation(families)
@@ -116,7 +117,7 @@ async def keep_log(app: web.Application) -> AsyncIterator[None]:
     if not keeping:
         yield
         return
-    with Logbook(keeping[0].log, "service", secrets_of(app[SETTINGS])).attached() as logbook:
+    with Logbook(keeping[0].log, "service").attached() as logbook:
         yield
         await logbook.close_book()
 

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, Page, expect
 from arqlight.bundled import bundled_tasks
 from arqlight.families.bulk.licences import generate_licence_keys
 from arqlight.families.webhooks import endpoints
-from arqlight.jobs.masking import MASK
+from arqlight.jobs.secret_texts import MASK
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings

@@ -17,7 +17,8 @@ from arq.jobs import Job
 from arq.worker import Worker as PlainWorker
 
 from arqlight.bundled_worker import WorkerSettings
-from arqlight.jobs.masking import MASK, mask_also
+from arqlight.jobs.secret_names import mask_also
+from arqlight.jobs.secret_texts import MASK
 from arqlight.jobs.serialization import RemoteError, read_json, read_plain, write_json
 from arqlight.journal.reader import Reader
 from arqlight.settings import Settings

@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 
 from arqlight.connections.redis.log import RedisLog
 from arqlight.jobs.job import Job
-from arqlight.jobs.masking import MASK
+from arqlight.jobs.secret_texts import MASK
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
 from arqlight.journal.reader import Reader
@@ -161,7 +161,7 @@ async def test_secrets_given_by_place_or_set_as_settings_are_masked_too(
 
 
 async def test_a_line_whose_arguments_do_not_fit_is_kept_all_the_same(pool: ArqRedis, settings: Settings) -> None:
-    book = Logbook(RedisLog(pool, Scripts(pool, settings)), "w", ())
+    book = Logbook(RedisLog(pool, Scripts(pool, settings)), "w")
     book.emit(logging.LogRecord("arqlight.job", logging.INFO, "", 0, "so %d", ("x",), None))
     await book.close_book()
     [(_, fields)] = await pool.xrange(KEYS["logs"])

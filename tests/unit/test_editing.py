@@ -12,7 +12,7 @@ import pytest
 from arqlight.errors import InvalidInput
 from arqlight.jobs.display import as_json
 from arqlight.jobs.editing import edited_arguments
-from arqlight.jobs.masking import MASK
+from arqlight.jobs.secret_texts import MASK
 
 LONG = "a" * 30_000
 DEEP: Any = 1

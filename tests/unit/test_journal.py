@@ -8,8 +8,8 @@ import pytest
 
 from arqlight.jobs.display import as_json
 from arqlight.jobs.job import read_arguments
-from arqlight.jobs.masking import MASK
 from arqlight.jobs.queues import queue_key, queue_name
+from arqlight.jobs.secret_texts import MASK
 from arqlight.jobs.serialization import look_into
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
+from arqlight.jobs.secret_texts import hide_known
 from arqlight_service.api.idempotency import answer_once
 from arqlight_service.api.requests import check_query, parse_input, validate
 from arqlight_service.auth.roles import Role, needs
@@ -79,6 +80,8 @@ def call(
             response = await handler(request, *taken)
             if CHECK_ANSWERS:
                 _check(stated, response)
+            if not stated.shown_once and isinstance(response, web.Response) and response.text is not None:
+                response.text = hide_known(response.text)
             return response
 
         setattr(run, _MARK, stated)

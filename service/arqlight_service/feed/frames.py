@@ -5,12 +5,14 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
+from arqlight.jobs.secret_texts import hide_known
+
 _FINAL_TEXT = 0x81  # RFC 6455, 5.2: the last fragment of a text message; a server does not mask
 
 
 def open_frame(kind: str, topic: str, data: Any) -> str:
     """A snapshot or a change, encoded up to its cursor."""
-    return json.dumps({"type": kind, "topic": topic, "data": data})[:-1]
+    return hide_known(json.dumps({"type": kind, "topic": topic, "data": data}))[:-1]
 
 
 def with_cursor(opened: str, cursor: str | None) -> str:

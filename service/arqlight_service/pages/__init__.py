@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 from markupsafe import Markup
 
+from arqlight.jobs.secret_texts import hide_known
 from arqlight_service.api.requests import CSRF_FIELD
 from arqlight_service.app_keys import REACHABILITY
 from arqlight_service.auth.identity import identity_of
@@ -31,6 +32,11 @@ async def about_connections(request: web.Request) -> dict[str, Any]:
         "connection": request.query.get("connection", ""),
         "here": request.path,
     }
+
+
+def shown_on_a_page(value: Any) -> Any:
+    """The gate of all pages: what a template writes goes through it. Markup is a template's own."""
+    return hide_known(value) if type(value) is str else value
 
 
 async def about_identity(request: web.Request) -> dict[str, Any]:

@@ -91,8 +91,9 @@ def _of_another_version(url: URL, migrations: Path, why: str) -> SettingsError:
 
 
 def shown(url: URL) -> str:
-    """The address without its password."""
-    return url.set(drivername="postgresql").render_as_string(hide_password=True)
+    """The address without its password, and without options, which may be one, but for those that say where it is."""
+    where = {name: value for name, value in url.query.items() if name in ("host", "port")}
+    return url.set(drivername="postgresql", query=where).render_as_string(hide_password=True)
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -6,8 +6,9 @@ import math
 import uuid
 from typing import Any
 
-from arqlight.jobs.masking import MASK, is_secret
 from arqlight.jobs.opaque import Opaque
+from arqlight.jobs.secret_names import is_secret
+from arqlight.jobs.secret_texts import MASK, hide
 
 LONGEST_TEXT = 10_000
 CUT = "…"
@@ -56,7 +57,7 @@ def as_json(value: Any) -> Any:
         if isinstance(item, float):
             return item if math.isfinite(item) else str(item)
         if isinstance(item, str):
-            text = item[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+            text = hide(item[:LONGEST_TEXT].encode("utf-8", "replace").decode())
             return text if len(item) <= LONGEST_TEXT else text + CUT
         if isinstance(item, dict):
             return {

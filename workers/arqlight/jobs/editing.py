@@ -15,8 +15,8 @@ from arqlight.errors import InvalidInput, OverBudget
 from arqlight.jobs.budget import SHOWN, Budget
 from arqlight.jobs.display import CUT, as_json
 from arqlight.jobs.job import read_call
-from arqlight.jobs.masking import MASK
 from arqlight.jobs.opaque import Opaque
+from arqlight.jobs.secret_texts import MASK
 
 # Types that are shown as text, and are read from it again.
 _READ: dict[type, Callable[[str], Any]] = {
@@ -63,7 +63,7 @@ def _merge(edited: Any, shown: Any, original: Any, field: str) -> Any:
         return _merge_list(edited, shown, original, field)
     if isinstance(edited, list) and isinstance(original, set | frozenset):
         return _merge_set(edited, shown, original, field)
-    if isinstance(edited, str) and isinstance(shown, str) and edited != MASK:
+    if isinstance(edited, str) and isinstance(shown, str) and MASK not in edited:
         return _read_text(edited, shown, original, field)
     return _new(edited, field)
 
@@ -136,7 +136,7 @@ def _read_text(edited: str, shown: str, original: Any, field: str) -> Any:
 def _new(value: Any, field: str) -> Any:
     """A value that stands where nothing was."""
     for each in _parts(value):
-        if each == MASK:
+        if isinstance(each, str) and MASK in each:
             raise InvalidInput(field, f"{MASK} stands where no secret was; write the value")
     return value
 

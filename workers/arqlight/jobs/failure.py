@@ -11,7 +11,7 @@ from arq.utils import timestamp_ms
 from arq.worker import Retry
 
 from arqlight.jobs.job import Failure
-from arqlight.jobs.masking import mask_secrets
+from arqlight.jobs.secret_texts import hide
 
 LONGEST_TRACE = 64 * 1024
 LONGEST_MESSAGE = 2_000
@@ -38,8 +38,8 @@ def describe_failure(
     return Failure(
         attempt=attempt,
         error=clean(type(shown).__name__, LONGEST_MESSAGE),
-        message=clean(mask_secrets(message if message is not None else _text_of(shown), secrets), LONGEST_MESSAGE),
-        trace=clean(mask_secrets("".join(told.format()), secrets), LONGEST_TRACE, keep_end=True),
+        message=clean(hide(message if message is not None else _text_of(shown), secrets), LONGEST_MESSAGE),
+        trace=clean(hide("".join(told.format()), secrets), LONGEST_TRACE, keep_end=True),
         fingerprint=fingerprint(task, shown),
         worker=worker,
         at_ms=timestamp_ms(),

@@ -37,7 +37,7 @@ class JobFilter:
             return False
         if self.text:
             arguments = json.dumps([job.arguments.args, job.arguments.kwargs], ensure_ascii=False)
-            where = f"{job.id}\n{job.task}\n{job.error}: {job.message}\n{arguments}"
+            where = f"{job.id}\n{job.task}\n{job.error}: {job.message}\n{arguments}\n{job.arguments.summary()}"
             return self.text.casefold() in where.casefold()
         return True
 

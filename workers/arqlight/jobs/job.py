@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from arqlight.jobs.display import as_json, iso, to_moment
+from arqlight.jobs.masking import secrets_in
 from arqlight.jobs.names import read_name, shown_name
 from arqlight.jobs.queues import queue_name
+from arqlight.jobs.secret_texts import hide_within
 from arqlight.jobs.serialization import look_into
 
 State = Literal["scheduled", "queued", "processing", "succeeded", "failed", "cancelled"]
@@ -62,13 +64,17 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What arq's serialized job says, read without running it. `problem` tells why it could not be."""
+    """What arq's serialized job says, read without running it. `problem` tells why it could not be.
+
+    `secrets` are the values that are masked in it, and wherever else they stand of this job.
+    """
 
     task: str = ""
     args: list[Any] = field(default_factory=list)
     kwargs: dict[str, Any] = field(default_factory=dict)
     enqueued_ms: int | None = None
     problem: str | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     def summary(self) -> str:
         """The arguments as one short line, as a call would write them."""
@@ -113,7 +119,8 @@ def read_arguments(payload: bytes | None) -> Arguments:
         return Arguments(problem="the arguments are no longer kept")
     try:
         task, args, kwargs, enqueued_ms = read_call(payload)
-        return Arguments(task.encode("utf-8", "replace").decode(), as_json(args), as_json(kwargs), enqueued_ms)
+        return Arguments(task.encode("utf-8", "replace").decode(), as_json(args), as_json(kwargs), enqueued_ms,
+                         secrets=tuple(secrets_in({"args": args, **kwargs})))  # fmt: skip
     except Exception as error:  # the bytes are anyone's: whatever is wrong with them is said, not raised
         reason = str(error) if isinstance(error, ValueError) else f"not arq's layout: {type(error).__name__}"
         return Arguments(problem=f"the arguments cannot be shown: {reason}")
@@ -161,12 +168,12 @@ class Job:
             "kwargs": self.arguments.kwargs,
             "arguments_problem": self.arguments.problem,
             "summary": self.arguments.summary(),
-            "progress": self.progress,
+            "progress": hide_within(self.progress, self.arguments.secrets),
         }
         if self.state == "failed":
             shown |= {
                 "error": self.error,
-                "message": self.message,
+                "message": hide_within(self.message, self.arguments.secrets),
                 "fingerprint": self.fingerprint,
                 "failed_at": _iso(self.finished_ms),
                 "repeats": self.repeats,

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from arqlight.jobs.job import Failure, Job
+from arqlight.jobs.secret_texts import hide_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,6 @@ class JobDetail:
     def to_json(self) -> dict[str, Any]:
         """As the API shows it: the job, with `failures`, `timeline`, `result` and `log`."""
         told = [failure.to_json() for failure in self.failures]
-        return self.job.to_json() | {
-            "failures": told, "timeline": self.timeline, "result": self.result, "log": self.log,
-        }  # fmt: skip
+        more: dict[str, Any] = {"failures": told, "timeline": self.timeline, "result": self.result, "log": self.log}
+        shown: dict[str, Any] = hide_within(more, self.job.arguments.secrets)
+        return self.job.to_json() | shown

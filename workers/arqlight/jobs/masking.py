@@ -1,50 +1,35 @@
-"""Keeps secrets out of what people see: by the name of a value, and in texts such as messages, traces and log lines."""
+"""Which values of settings and of a job's arguments are secrets, to be kept out of all texts (`secret_texts.hide`)."""
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import fields
-from fnmatch import fnmatchcase
 from itertools import islice
 from typing import Any
 
 from arqlight.checked_fields import Secret, is_secret_field
-from arqlight.settings import OWN_NAMES, FamilySettings, Settings
+from arqlight.jobs.secret_names import is_secret, mask_also
+from arqlight.jobs.secret_texts import hide_always, passwords_in
+from arqlight.settings import OWN_NAMES, FamilySettings, Settings, split_names
 
-MASK = "••••••"
-# Shorter values stand in texts by chance, and masking them would make the text unreadable.
-SHORTEST = 4
 DEEPEST = 5
 MOST_LOOKED_AT = 100_000  # values; what lies deeper than these is looked at last
-LONGEST_NAME = 1_000  # characters; of a longer one the first and the last are looked at
 LARGEST_SECRET_BITS = 4_096  # of a number: Python prints none that is much larger
 
-_SECRET = re.compile(
-    r"(?i)(^|[_-])(password|passwd|passphrase|secret|token|code|otp|api_?key|licen[cs]e_?key|authorization)$"
-)
-_also: tuple[str, ...] = ()
 
-
-def mask_also(patterns: Sequence[str]) -> None:
-    """Names whose values are not shown either, in this process, from now on; `*` stands for anything."""
-    global _also
-    _also = tuple(pattern.lower() for pattern in patterns)
-
-
-def is_secret(name: object) -> bool:
-    """Whether a value under this name is never shown."""
-    if not isinstance(name, str):
-        return False
-    if len(name) > LONGEST_NAME:
-        name = name[: LONGEST_NAME // 2] + name[-LONGEST_NAME // 2 :]
-    return _SECRET.search(name) is not None or any(fnmatchcase(name.lower(), pattern) for pattern in _also)
+def hide_what_is_set(settings: Settings) -> None:
+    """Mask what the settings hold of secrets, and values under the names they list, in all texts of this process."""
+    mask_also(split_names(settings.mask))
+    hide_always(secrets_of(settings))
 
 
 def secrets_of(settings: Settings) -> tuple[str, ...]:
     """Every secret that is set; what is set for task families is one by its name, or where a family declares it so."""
     own = [value for name in OWN_NAMES if isinstance(value := getattr(settings, name), Secret)]
+    addresses = [value for name in OWN_NAMES if isinstance(value := getattr(settings, name), str)]
     kept = [value for name, value in settings.for_families.items() if is_secret(name) or _is_declared_secret(name)]
     texts = (value.get_secret_value() if isinstance(value, Secret) else str(value) for value in (*own, *kept))
-    return tuple(text for text in texts if text and text != "None")
+    set_values = [text for text in texts if text and text != "None"]
+    passwords = [password for text in (*set_values, *addresses) for password in passwords_in(text)]
+    return tuple(dict.fromkeys((*set_values, *passwords)))
 
 
 def _is_declared_secret(name: str) -> bool:
@@ -56,37 +41,32 @@ def _is_declared_secret(name: str) -> bool:
 
 
 def secrets_in(value: Mapping[Any, Any]) -> list[str]:
-    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep.
+    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep, as texts.
 
     Each container is looked at once, where it stands least deep, however many hold it.
     """
     found: list[str] = []
-    level: list[Any] = [value]
+    level: list[tuple[Any, bool]] = [(value, False)]
     seen, left = {id(value)}, MOST_LOOKED_AT
     for _ in range(DEEPEST + 1):
-        inside: list[Any] = []
-        for each in level:
+        inside: list[tuple[Any, bool]] = []
+        for each, all_is_secret in level:
             named = each.items() if isinstance(each, Mapping) else ((None, inner) for inner in each)
             for name, inner in islice(named, left):
                 left -= 1
-                if is_secret(name) and (text := _text_of(inner)):
+                is_one = all_is_secret or is_secret(name)
+                if is_one and (text := _text_of(inner)):
                     found.append(text)
-                if isinstance(inner, Mapping | list | tuple) and id(inner) not in seen:
+                if isinstance(inner, Mapping | list | tuple | set | frozenset) and id(inner) not in seen:
                     seen.add(id(inner))
-                    inside.append(inner)
+                    inside.append((inner, is_one))
         level = inside
     return found
 
 
 def _text_of(value: Any) -> str | None:
-    if isinstance(value, int) and value.bit_length() > LARGEST_SECRET_BITS:
+    if isinstance(value, bool) or (isinstance(value, int) and value.bit_length() > LARGEST_SECRET_BITS):
         return None
-    return str(value) if isinstance(value, str | int) else None
-
-
-def mask_secrets(text: str, secrets: Iterable[str]) -> str:
-    """`text` with each secret masked; the longest first, so that none is left in part."""
-    for secret in sorted({secret.strip() for secret in secrets}, key=len, reverse=True):
-        if len(secret) >= SHORTEST and secret in text:
-            text = text.replace(secret, MASK)
-    return text
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return str(value) if isinstance(value, str | int | float) else None

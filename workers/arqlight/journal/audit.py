@@ -7,6 +7,7 @@ from arq.utils import timestamp_ms
 from redis.asyncio import Redis
 
 from arqlight.jobs.display import iso
+from arqlight.jobs.secret_texts import hide_within
 from arqlight.journal.keys import KEYS
 
 AUDIT_ENTRIES = 200
@@ -14,7 +15,8 @@ AUDIT_ENTRIES = 200
 
 def audit_entry(who: str, what: str, before: Any, after: Any) -> str:
     """A line of the audit list."""
-    return json.dumps({"at": iso(timestamp_ms()), "who": who, "what": what, "from": before, "to": after})
+    told = {"who": who, "what": what, "from": before, "to": after}
+    return json.dumps({"at": iso(timestamp_ms()), **hide_within(told)})
 
 
 async def note(redis: Redis, who: str, what: str, before: Any, after: Any) -> None:

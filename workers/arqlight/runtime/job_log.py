@@ -18,8 +18,8 @@ from arqlight.connections.parts.log import TakesLines
 from arqlight.jobs.display import iso
 from arqlight.jobs.failure import clean
 from arqlight.jobs.log_line import LogLine
-from arqlight.jobs.masking import mask_secrets
 from arqlight.jobs.names import raw_name
+from arqlight.jobs.secret_texts import hide
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -58,16 +58,14 @@ class Logbook(logging.Handler):
 
     :param log: where they are written to.
     :param worker: whose lines these are; lines of jobs that another worker of this process runs are left to it.
-    :param secrets: values that are masked wherever they come up.
     :param only_jobs: take what jobs say, and leave the rest to another logbook.
     """
 
-    def __init__(self, log: TakesLines, worker: str, secrets: Sequence[str], *, only_jobs: bool = False) -> None:
+    def __init__(self, log: TakesLines, worker: str, *, only_jobs: bool = False) -> None:
         super().__init__(logging.DEBUG)
         self._log = log
         self._worker = worker
         self._only_jobs = only_jobs
-        self._secrets = tuple(secrets)
         self._lines: deque[LogLine] = deque()
         self._dropped = 0
         self._writing: asyncio.Task[None] | None = None
@@ -94,7 +92,7 @@ class Logbook(logging.Handler):
         if len(self._lines) >= MOST_WAITING:
             self._dropped += 1
             return
-        secrets = (*self._secrets, *attempt.secrets()) if attempt else self._secrets
+        secrets = attempt.secrets() if attempt else ()
         job_id, task = (attempt.claim.id, attempt.task) if attempt else ("", "")
         self._lines.append(self._line(record, job_id, task, secrets))
         if not self._loop.is_closed():
@@ -113,7 +111,7 @@ class Logbook(logging.Handler):
                 text += "\n" + logging.Formatter().formatException(record.exc_info)
         except Exception as error:  # the arguments do not fit the format: what was meant is said all the same
             text = f"{record.msg!r} with arguments that do not fit: {error}"
-        message = clean(mask_secrets(text, secrets), LONGEST_MESSAGE, keep_end=True)
+        message = clean(hide(text, secrets), LONGEST_MESSAGE, keep_end=True)
         level = logging.getLevelName(min(record.levelno // 10 * 10, logging.ERROR)).lower()
         name = clean(record.name, LONGEST_NAME)
         shown = {"at": iso(record.created * 1000), "level": level, "logger": name, "message": message}

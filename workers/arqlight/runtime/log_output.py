@@ -5,7 +5,8 @@ import logging
 from typing import Any
 
 from arqlight.jobs.display import iso
-from arqlight.jobs.masking import mask_secrets, secrets_of
+from arqlight.jobs.masking import hide_what_is_set
+from arqlight.jobs.secret_texts import hide
 from arqlight.runtime.current_attempt import ATTEMPT
 from arqlight.settings import Settings
 
@@ -14,22 +15,17 @@ TEXT = "%(asctime)s %(name)s %(message)s"
 
 
 class _Lines(logging.Formatter):
-    def __init__(self, secrets: tuple[str, ...]) -> None:
+    def __init__(self) -> None:
         super().__init__(TEXT, datefmt="%H:%M:%S")
-        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        return mask_secrets(super().format(record), (*self._secrets, *_of_the_job()))
+        return hide(super().format(record), _of_the_job())
 
 
 class _Json(logging.Formatter):
     """One object a line: `at`, `level`, `logger`, `message`, what the call gave as `extra`, the stack trace of an error
     as `exc_info`, and in a job `job_id`, `task`, `attempt`, `queue`.
     """
-
-    def __init__(self, secrets: tuple[str, ...]) -> None:
-        super().__init__()
-        self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
         told: dict[str, Any] = {
@@ -44,10 +40,8 @@ class _Json(logging.Formatter):
         if (attempt := ATTEMPT.get()) is not None:
             told["job_id"], told["task"] = attempt.claim.id, attempt.task
             told["attempt"], told["queue"] = attempt.number, attempt.claim.queue
-        secrets = (*self._secrets, *_of_the_job())
-        masked = {
-            name: mask_secrets(value, secrets) if isinstance(value, str) else value for name, value in told.items()
-        }
+        secrets = _of_the_job()
+        masked = {name: hide(value, secrets) if isinstance(value, str) else value for name, value in told.items()}
         return json.dumps(masked, ensure_ascii=False, default=str)
 
 
@@ -58,9 +52,9 @@ def _of_the_job() -> list[str]:
 
 def log_to_stderr(settings: Settings) -> None:
     """Log to standard error from now on, as the settings say."""
-    secrets = secrets_of(settings)
+    hide_what_is_set(settings)
     handler = logging.StreamHandler()
-    handler.setFormatter(_Json(secrets) if settings.log_format == "json" else _Lines(secrets))
+    handler.setFormatter(_Json() if settings.log_format == "json" else _Lines())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
     # Alembic tells of each step, and of its parts as it is imported; nobody who starts a worker has a use for that.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -15,6 +15,7 @@ from arqlight.background import end, keep_running
 from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.errors import Unusable
 from arqlight.jobs.names import raw_name
+from arqlight.jobs.secret_texts import hide
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -66,10 +67,15 @@ class Progress:
         if job_id not in self._steps:
             return
         done, total, what = self._steps[job_id]
-        step = {"done": done, "total": total, "what": what[:LONGEST_WHAT], "at": timestamp_ms()}
+        step = {"done": done, "total": total, "what": self._shown(what), "at": timestamp_ms()}
         self._changed[job_id] = json.dumps(step)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(keep_running("report of progress", self._send, may_return=True))
+
+    @staticmethod
+    def _shown(what: str) -> str:
+        attempt = ATTEMPT.get()  # of the task that called
+        return hide(what[:LONGEST_WHAT], attempt.secrets() if attempt else ())
 
     async def _send(self) -> None:
         while self._changed:

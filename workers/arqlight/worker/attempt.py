@@ -22,9 +22,11 @@ from arqlight.errors import NotYet, WorkerLost, WorkerStopped
 from arqlight.jobs.display import LAST_MS
 from arqlight.jobs.failure import clean, describe_failure
 from arqlight.jobs.job import Failure
-from arqlight.jobs.masking import MASK, is_secret, secrets_in
+from arqlight.jobs.masking import secrets_in
 from arqlight.jobs.overrides import Override
 from arqlight.jobs.queues import queue_name
+from arqlight.jobs.secret_names import is_secret
+from arqlight.jobs.secret_texts import MASK
 from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
@@ -302,7 +304,7 @@ class Attempt:
         worker, started_ms = self.worker.id, self.started_ms
         return describe_failure(
             error, task=self.task, attempt=self.number, worker=worker, started_ms=started_ms, message=message,
-            secrets=(*self.worker.secrets, *self.secrets()),
+            secrets=self.secrets(),
         )  # fmt: skip
 
     def shown_kwargs(self) -> dict[str, Any]:

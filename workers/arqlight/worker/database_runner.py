@@ -43,7 +43,7 @@ class Runner:
         self._pool = connection.pool
         writes = Writes(self._pool)
         self.view = view_of(worker, connection, writes)
-        self._logbook = Logbook(writes, self.view.id, self.view.secrets, only_jobs=True)
+        self._logbook = Logbook(writes, self.view.id, only_jobs=True)
         manager = uuid.uuid4()
         self._claims = Claims(self._pool, self.view.id, manager, self._about, worker.keeps_to_own)
         self._endings = AckBuffer(

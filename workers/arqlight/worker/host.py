@@ -23,7 +23,6 @@ class AttemptHost(Protocol):
     ctx: dict[Any, Any]
     functions: dict[str, Function | CronJob]
     overrides: Overrides
-    secrets: tuple[str, ...]
     result_ttls_ms: dict[str, int]
     aborting_tasks: set[str]
     loop: asyncio.AbstractEventLoop

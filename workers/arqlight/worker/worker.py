@@ -25,7 +25,7 @@ from arqlight.connections.connection_errors import SERVER_AWAY
 from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import connect_arq
 from arqlight.errors import AnnouncementLost, ServerUnreachable, WorkerCancelled
-from arqlight.jobs.masking import mask_also, secrets_of
+from arqlight.jobs.masking import hide_what_is_set
 from arqlight.jobs.overrides import Overrides
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.serialization import write_json
@@ -40,7 +40,7 @@ from arqlight.journal.scripting import Scripts
 from arqlight.runtime.job_log import Logbook, job_log
 from arqlight.runtime.progress import Progress
 from arqlight.runtime.schedules import fire_due
-from arqlight.settings import Settings, load_settings, split_names
+from arqlight.settings import Settings, load_settings
 from arqlight.tasks import Task
 from arqlight.worker.about import about, about_cron
 from arqlight.worker.ack_buffer import AckBuffer
@@ -107,8 +107,7 @@ class Worker(arq.Worker):
         self._is_cut_short = False
         self.result_ttls_ms: dict[str, int] = {}
         self.overrides = Overrides()
-        self.secrets = secrets_of(settings)
-        mask_also(split_names(settings.mask))
+        hide_what_is_set(settings)
         self._started_ms = timestamp_ms()
         self.hold_ms = int(max(self.in_progress_timeout_s, 60) * 1000)
         self._wake = asyncio.Event()
@@ -168,9 +167,7 @@ class Worker(arq.Worker):
             await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
-        self.logbook = self._telling.enter_context(
-            Logbook(RedisLog(self.pool, telling), self.id, self.secrets).attached()
-        )
+        self.logbook = self._telling.enter_context(Logbook(RedisLog(self.pool, telling), self.id).attached())
         self._telling.push_async_callback(self.progress.close)
         self._telling.push_async_callback(self.logbook.close_book)
         self.ctx["redis"] = self.pool

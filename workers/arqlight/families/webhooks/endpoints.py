@@ -16,6 +16,7 @@ from arqlight.families.webhooks.signing import new_secret
 from arqlight.families.webhooks.tables import webhook_deliveries as deliveries
 from arqlight.families.webhooks.tables import webhook_endpoints as table
 from arqlight.jobs.failure import clean
+from arqlight.jobs.secret_texts import hide
 from arqlight.jobs.storable_text import check_text
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
@@ -42,7 +43,8 @@ class Endpoint:
         """As the API shows it; never with its secret."""
         until = self.old_secret_until
         return {
-            "id": self.id, "url": self.url, "description": self.description, "event_types": list(self.event_types),
+            "id": self.id, "url": hide(self.url), "description": self.description,
+            "event_types": list(self.event_types),
             "enabled": self.enabled, "disabled_reason": self.disabled_reason,
             "failures_in_a_row": self.failures_in_a_row,
             "created_at": self.created_at.isoformat(timespec="milliseconds"),

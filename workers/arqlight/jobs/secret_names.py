@@ -1,0 +1,76 @@
+"""Which names say that their value is a secret, in whatever style they are written: `api_key`, `apiKey`, `Api-Key`."""
+
+import re
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+from functools import lru_cache
+
+LONGEST_NAME = 200
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
+# A name that has one of these anywhere: `password_hash`, `newPassword2`, `client-secret-value`.
+_ANYWHERE = frozenset(
+    {"password", "passwords", "passwd", "passphrase", "secret", "secrets", "credential", "credentials"}
+)
+_LAST = frozenset({
+    "token", "tokens", "pwd", "pass", "passcode", "otp", "totp", "pin", "cvv", "cvc", "jwt", "bearer", "authorization",
+    "cookie", "cookies", "apikey", "apikeys", "apitoken", "accesstoken", "refreshtoken", "authtoken", "sessionid",
+    "auth",
+})  # fmt: skip
+_ENDS = ("password", "passwd", "passphrase", "secret", "apikey", "token")  # `sslpassword`, `csrftoken`
+# `api_key`, but neither `key` nor `sort_key`.
+_OF_A_KEY = frozenset({
+    "api", "secret", "private", "access", "signing", "signature", "encryption", "license", "licence", "master",
+    "session", "auth", "service", "ssh", "pgp", "gpg", "deploy", "account", "webhook", "hmac", "storage", "shared",
+})  # fmt: skip
+_NO_SECRET_CODE = frozenset({
+    "status", "exit", "error", "return", "response", "http", "reason", "source", "country", "currency", "zip", "postal",
+    "post", "language", "lang", "locale", "product", "area", "region", "state", "city", "tax", "color", "colour", "bar",
+    "qr", "dialing", "airport", "promo", "coupon", "discount", "event", "type",
+})  # fmt: skip
+_NO_SECRET_TOKENS = frozenset(
+    {"max", "min", "total", "prompt", "completion", "input", "output", "num", "number", "used"}
+)
+_AMBIGUOUS = frozenset({"code", "codes", "pin", "pass", "auth", "cookie", "cookies", "key", "keys"})
+_also: tuple[str, ...] = ()
+
+
+def mask_also(patterns: Sequence[str]) -> None:
+    """Names whose values are not shown either, in this process, from now on; `*` stands for anything."""
+    global _also
+    _also = tuple(pattern.lower() for pattern in patterns)
+    is_secret_text.cache_clear()
+
+
+def is_secret(name: object) -> bool:
+    """Whether a value under this name is never shown."""
+    if isinstance(name, bytes):
+        name = name.decode("utf-8", "replace")
+    return isinstance(name, str) and is_secret_text(name[:LONGEST_NAME])
+
+
+@lru_cache(maxsize=4096)
+def is_secret_text(name: str) -> bool:
+    """The same, of a text."""
+    if any(fnmatchcase(name.lower(), pattern) for pattern in _also):
+        return True
+    words = [word.lower() for word in _WORD.findall(name)]
+    if not words:
+        return False
+    if not _ANYWHERE.isdisjoint(words):
+        return True
+    while len(words) > 1 and words[-1].isdigit():  # `token2`
+        words.pop()
+    last, before = words[-1], words[-2] if len(words) > 1 else ""
+    if last in ("key", "keys"):
+        return before in _OF_A_KEY
+    if last in ("code", "codes"):
+        return before not in _NO_SECRET_CODE
+    if last.endswith(_ENDS):
+        return True
+    return last in _LAST and not (last == "tokens" and before in _NO_SECRET_TOKENS)
+
+
+def is_ambiguous(name: str) -> bool:
+    """Whether a name means a secret as one of a value, and often something else in running text (`exit code: 1`)."""
+    words = _WORD.findall(name)
+    return bool(words) and words[-1].lower() in _AMBIGUOUS
