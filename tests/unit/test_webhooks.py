@@ -104,6 +104,13 @@ def test_a_public_address_is_reached_in_ipv6_dress_too(address: str) -> None:
     assert refusal(address, ()) is None
 
 
+@pytest.mark.parametrize(
+    "address", ["169.254.169.254", "fd00:ec2::254", "168.63.129.16", "100.100.100.200", "192.0.0.192", "fd20:ce::254"]
+)
+def test_the_metadata_of_the_large_clouds_is_known_as_such(address: str) -> None:
+    assert "metadata" in str(refusal(address, ()))
+
+
 @pytest.mark.parametrize("address", ["fe80::1%eth0", "fe80::1%25", "::ffff:127.0.0.1%lo"])
 def test_a_zone_makes_no_address_public(address: str) -> None:
     assert refusal(address, ())
