@@ -1,5 +1,6 @@
 """Endpoints, signatures, rotation, and where webhooks may not go; against a real receiver and the standard's verifier."""
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -8,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+from yarl import URL
 
 from arqlight import Client
 from arqlight.errors import InvalidInput, NotFound
@@ -232,6 +234,25 @@ async def test_a_name_that_changes_between_registering_and_delivering_is_looked_
     endpoint, _ = await register(allowing, receiver.url)
     with pytest.raises(ForbiddenAddress):
         await deliver(strict, endpoint)
+    assert not receiver.got
+
+
+async def test_a_name_that_answers_otherwise_the_second_time_reaches_nothing(
+    family: Family, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A resolver that says a public address to who checks, and a private one to who connects."""
+    ctx = await family(webhook_allowed_networks="")
+    real, answers = socket.getaddrinfo, iter(["93.184.216.34", "127.0.0.1", "127.0.0.1"])
+
+    def rebinding(host: Any, port: Any, *args: Any, **kwargs: Any) -> Any:
+        return real(next(answers) if host == "rebind.example.org" else host, port, *args, **kwargs)
+
+    monkeypatch.setattr(socket, "getaddrinfo", rebinding)
+    port = URL(receiver.url).port
+    endpoint, _ = await register(ctx, f"http://rebind.example.org:{port}/hook")
+    with pytest.raises(ForbiddenAddress, match=r"127\.0\.0\.1 is not a public address"):
+        await deliver(ctx, endpoint)
+    assert next(answers) == "127.0.0.1", "the name was resolved once for the delivery"
     assert not receiver.got
 
 

@@ -11,7 +11,7 @@ from arq.constants import health_check_key_suffix
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from arqlight.errors import OverBudget
-from arqlight.jobs.bounded_json import read_bounded
+from arqlight.jobs.bounded_json import TooDeep, read_bounded
 from arqlight.jobs.budget import ASKED, Budget
 from arqlight.jobs.names import name_shown_as, shown_name
 from arqlight_service.api.problems import Problem, is_form
@@ -110,8 +110,10 @@ async def read_json(request: web.Request) -> Any:
     check_content_type(request)
     try:
         return loads((await request.read()).decode("utf-8"))
-    except OverBudget as error:
+    except TooDeep as error:
         raise Problem(422, f"body: {error}", field="body") from error
+    except OverBudget as error:
+        raise Problem(400, f"the body is not JSON that can be read: {error}") from error
     except ValueError as error:
         raise Problem(400, f"the body is not JSON: {error}") from error
 

@@ -26,7 +26,7 @@ def read_bounded(text: str | bytes, budget: Budget, deepest: int | None = DEEPES
     try:
         value = json.loads(text, **hooks)
     except RecursionError as error:
-        raise TooDeep("it is nested too deep to be read") from error
+        raise OverBudget("it is nested too deep to be read") from error
     if deepest is not None:
         _check_depth(value, deepest)
     return value

@@ -15,6 +15,7 @@ from typing import Any
 
 from arq.worker import JobExecutionFailed, Retry, RetryJob
 
+from arqlight.jobs.display import as_json
 from arqlight.runtime.current_attempt import CurrentAttempt
 
 # What a task raises to steer its job, and arq for a job that cannot begin: no failure of the application's code.
@@ -81,7 +82,8 @@ def _describe(event: Any, attempt: CurrentAttempt) -> Any:
     event.setdefault("extra", {})["arq-job"] = {
         "task": attempt.task,
         "retry": attempt.number,
-        "args": attempt.args if is_open else _FILTERED,
-        "kwargs": attempt.shown_kwargs() if is_open else _FILTERED,
+        # As a page shows them: the SDK prints what lies deeper than it looks, however much that is.
+        "args": as_json(attempt.args) if is_open else _FILTERED,
+        "kwargs": as_json(attempt.shown_kwargs()) if is_open else _FILTERED,
     }
     return event

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from arqlight.errors import InvalidInput
 from arqlight.jobs.bounded_json import read_bounded
-from arqlight.jobs.budget import ANSWERED, Budget
+from arqlight.jobs.budget import Budget, Limits
 from arqlight.jobs.display import as_json
 
 MOST_SECONDS = 2.0
 LONGEST_START_S = 20.0
+_ANSWER = Limits(16 * 1024 * 1024, 2_000_000)  # three parts, of which each character may be a comma
 
 
 class Rendered(NamedTuple):
@@ -68,7 +69,10 @@ class Renderer:
             if not line:
                 await self._end()
                 raise InvalidInput("template", "it needs more than a template gets: the process that rendered it ended")
-        answer: dict[str, Any] = read_bounded(line, Budget(ANSWERED))
+        try:
+            answer: dict[str, Any] = read_bounded(line, Budget(_ANSWER))
+        except ValueError as error:  # OverBudget is one
+            raise InvalidInput("template", f"what it makes cannot be read: {error}") from error
         if "reason" in answer:
             raise InvalidInput(answer["field"], answer["reason"])
         return answer
@@ -78,7 +82,7 @@ class Renderer:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "arqlight.families.email.render_process",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-                limit=ANSWERED.size, start_new_session=True,
+                limit=_ANSWER.size, start_new_session=True,
             )  # fmt: skip
             # Its own start is not the template's time.
             reader, writer = _pipes(self._process)

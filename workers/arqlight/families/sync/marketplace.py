@@ -17,6 +17,7 @@ from arqlight.jobs.budget import ANSWERED, Budget
 REQUEST_TIMEOUT_S = 30
 LONGEST_WAIT_S = 3600.0
 DEFAULT_WAIT_S = 60.0
+MOST_DIGITS = 30  # of an amount, before or after its point
 
 
 class TokenMissing(PermanentFailure):
@@ -82,10 +83,17 @@ def read_sales(entries: list[Any], read: Callable[[Any], Sale]) -> tuple[list[Sa
         try:
             if "\\u0000" in json.dumps(entry):
                 raise ValueError("it holds a NUL character, which cannot be stored")
-            sales.append(read(entry))
+            sales.append(_checked(read(entry)))
         except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
             refused.append({"entry": str(entry)[:200].replace("\0", ""), "reason": f"{type(error).__name__}: {error}"})
     return sales, refused
+
+
+def _checked(sale: Sale) -> Sale:
+    """A few characters may stand for an amount of a million digits, or for none at all."""
+    if not sale.amount.is_finite() or abs(sale.amount.adjusted()) > MOST_DIGITS:
+        raise ValueError(f"{str(sale.amount)[:50]} is no amount")
+    return sale
 
 
 async def _read_bounded(response: aiohttp.ClientResponse, name: str) -> bytes:

@@ -16,14 +16,8 @@ import aiohttp
 
 from arqlight.errors import PermanentFailure
 from arqlight.families.webhooks.settings import WebhookSettings
+from arqlight.families.webhooks.special_addresses import METADATA, Network, destinations, special_purpose
 from arqlight.settings import Settings, split_names
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address in the last four bytes
-# What Python takes for public, and is not: NAT64 of a network's own (RFC 8215), and the old site-local addresses.
-_LOCAL = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("fec0::/10"))
-_UNSPOKEN = ("IPv4-compatible", ipaddress.ip_network("::/96"))
 
 
 class ForbiddenAddress(PermanentFailure):
@@ -39,26 +33,18 @@ def allowed_networks(settings: Settings) -> tuple[Network, ...]:
 
 def refusal(text: str, allowed: Sequence[Network]) -> str | None:
     """Why nothing may be sent to the address `text`, or None when it may."""
-    address: Address = ipaddress.ip_address(text.partition("%")[0])
-    for each in (address, *_inside(address)):
-        if any(each in network for network in allowed):
-            return None
-    for each in (address, *_inside(address)):
-        if not each.is_global or each.is_multicast or any(each in network for network in _LOCAL):
-            return f"{text} is not a public address"
+    address = ipaddress.ip_address(text.partition("%")[0])
+    through = destinations(address)
+    if any(each in METADATA for each in through):
+        # Whoever allows a network does not mean the credentials of their machines: only the address itself allows it.
+        allowed = [network for network in allowed if network.num_addresses == 1]
+    if any(each in network for each in {address, through[-1]} for network in allowed):
+        return None
+    for each in through:
+        purpose = special_purpose(each)
+        if purpose or not each.is_global or each.is_multicast:
+            return f"{text} is not a public address" + (f": it is {purpose}" if purpose else "")
     return None
-
-
-def _inside(address: Address) -> list[Address]:
-    """The IPv4 addresses that an IPv6 one stands for."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return []
-    found: list[Address | None] = [address.ipv4_mapped, address.sixtofour]
-    if address.teredo:
-        found += address.teredo
-    if address in _NAT64 or address in _UNSPOKEN[1]:
-        found.append(ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF))
-    return [each for each in found if each is not None]
 
 
 def guarded_connector(settings: Settings) -> aiohttp.TCPConnector:
