@@ -21,7 +21,17 @@ FLOORS = (
     ("journal",),
     ("jobs",),
     ("key_ring", "extras", "settings", "version"),
-    ("addresses", "alert_rules", "checked_fields", "coroutine_functions", "errors", "imports", "setting_values"),
+    (
+        "addresses",
+        "alert_rules",
+        "checked_fields",
+        "child_environment",
+        "coroutine_functions",
+        "errors",
+        "imports",
+        "private_files",
+        "setting_values",
+    ),
 )
 FLOOR_OF = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 FAMILIES = {"email", "telemetry", "webhooks", "bulk", "sync"}

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from arqlight.child_environment import plain_environment
 from arqlight.errors import InvalidInput
 from arqlight.jobs.display import as_json
 
@@ -77,7 +78,7 @@ class Renderer:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "arqlight.families.email.render_process",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-                limit=_LONGEST_LINE, start_new_session=True,
+                limit=_LONGEST_LINE, start_new_session=True, env=plain_environment(),
             )  # fmt: skip
             # Its own start is not the template's time.
             reader, writer = _pipes(self._process)
