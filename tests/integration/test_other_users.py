@@ -133,6 +133,20 @@ def test_postgres_of_root_opens_no_folder_above_its_own_and_lets_nobody_else_in(
 
 
 @needs_root
+def test_postgres_of_a_user_who_is_not_root_runs_as_that_user_and_starts_again(public: Path) -> None:
+    os.chown(public, ANOTHER, ANOTHER)
+    with another_user() as ask:
+        assert [ask(_owner_of_a_server, public / "postgres") for _ in range(2)] == [ANOTHER, ANOTHER]
+    assert _open_to_others(public / "postgres") == []
+
+
+def _owner_of_a_server(folder: Path) -> int:
+    with postgres_server(folder) as url:
+        _connect(url)
+        return (folder / "postmaster.pid").stat().st_uid
+
+
+@needs_root
 @pytest.mark.parametrize("name", [ADDRESS_FILE, DATABASE_FILE])
 def test_a_server_of_somebody_else_is_not_taken_for_the_one_that_up_started(public: Path, name: str) -> None:
     settings, file = load_settings(data_dir=public), public / name
