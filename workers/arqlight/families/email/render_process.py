@@ -20,7 +20,7 @@ MOST_MEMORY_BYTES = 400 * 1024 * 1024
 MOST_OUTPUT = 512 * 1024  # characters of one part
 # By jinja2 and by Python itself, for a filter or an error.
 IMPORTED_LATER = (
-    "encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "jinja2.constants", "jinja2.debug", "pprint",
+    "encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug", "pprint",
     "textwrap", "unicodedata",
 )  # fmt: skip
 PARTS = ("subject", "text", "html")
@@ -73,6 +73,7 @@ def render_part(part: str, source: str, variables: dict[str, Any]) -> str:
     except (
         TemplateError,
         ArithmeticError,
+        AssertionError,
         LookupError,
         TypeError,
         ValueError,
