@@ -20,8 +20,8 @@ MOST_MEMORY_BYTES = 400 * 1024 * 1024
 MOST_OUTPUT = 512 * 1024  # characters of one part
 # By jinja2 and by Python itself, for a filter or an error.
 IMPORTED_LATER = (
-    "encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug", "pprint",
-    "textwrap", "unicodedata",
+    "encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug",
+    "pprint", "textwrap", "unicodedata",
 )  # fmt: skip
 PARTS = ("subject", "text", "html")
 LAYOUT = {"layout.html": (Path(__file__).parent / "built_in" / "layout.html").read_text()}
