@@ -104,7 +104,8 @@ class Heartbeat:
     async def stop(self) -> None:
         """Return when the last beat is over, so that none comes after the worker has left."""
         self._stopping.set()
-        while self._thread.is_alive():  # not in the loop's own threads: a task may have filled them, or shut them down
+        # Not in the loop's own threads: a task may have filled them, or shut them down.
+        while self._thread.is_alive():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_S)
 
     def _run(self) -> None:
