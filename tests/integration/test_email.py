@@ -4,11 +4,14 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from aiosmtpd.smtp import AuthResult
 from arq import Retry
+from jinja2 import StrictUndefined
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from arqlight.checked_fields import Secret
 from arqlight.errors import InvalidInput, NotFound, NotYet
@@ -111,6 +114,44 @@ async def test_a_template_that_is_a_trick_is_refused_with_part_and_reason_and_no
         await templates.find_template(database, "trick")
     # What it did to the render process is over: the next template renders.
     assert (await renderer.render(PARTS, {"name": "Ada"})).text == "Dear Ada"
+
+
+async def test_the_render_process_has_no_secret_in_its_environment_and_opens_no_file(
+    renderer: Renderer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ARQLIGHT_SECRET_KEY", "ARQLIGHT_REDIS_URL", "AWS_SECRET_ACCESS_KEY", "STRIPE_KEY", "LC"):
+        monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("LC_TIME", "C")
+    await renderer.render(PARTS, {"name": "Ada"})
+    assert renderer._process
+    process = Path(f"/proc/{renderer._process.pid}")
+    seen = process.joinpath("environ").read_text()
+    assert "LC_TIME=C" in seen
+    assert "PATH=" in seen
+    assert "hunter2" not in seen
+    [limit] = [
+        line for line in process.joinpath("limits").read_text().splitlines() if line.startswith("Max open files")
+    ]
+    assert limit.split()[3:5] == ["0", "0"]
+
+
+async def test_every_filter_of_jinja2_works_in_the_render_process(renderer: Renderer) -> None:
+    """Some import a module when they are first used, which that process cannot any more."""
+    here = ImmutableSandboxedEnvironment(undefined=StrictUndefined)
+    variables = {"words": "as far as www.example.org ü", "pairs": [{"a": 1}, {"a": 2}], "name": "Ada"}
+    for name in sorted(here.filters.keys() - {"random"}):
+        for call in (name, f"{name}(2)", f"{name}('a')"):
+            source = f"{{{{ {'pairs' if name in ('groupby', 'map', 'dictsort') else 'words'} | {call} }}}}"
+            try:
+                expected = here.from_string(source).render(variables)
+            except Exception:
+                with pytest.raises(InvalidInput) as refused:
+                    await renderer.render({**PARTS, "text": source}, variables)
+                assert not re.search("ended|open files|No such file", str(refused.value)), source
+            else:
+                made = (await renderer.render({**PARTS, "text": source}, variables)).text
+                assert re.sub("0x[0-9a-f]+", "", made) == re.sub("0x[0-9a-f]+", "", expected), source
+    assert (await renderer.render({**PARTS, "text": "{{ lipsum(1) }}{{ '\\N{DIGIT ONE}' }}"}, variables)).text
 
 
 async def test_an_endless_template_does_not_hold_back_the_event_loop(renderer: Renderer) -> None:

@@ -26,9 +26,11 @@ FLOORS = (
         "alert_rules",
         "background",
         "checked_fields",
+        "child_environment",
         "coroutine_functions",
         "errors",
         "imports",
+        "private_files",
         "setting_values",
     ),
 )

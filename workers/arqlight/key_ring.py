@@ -10,6 +10,7 @@ from typing import Any
 
 from arqlight.errors import SettingsError
 from arqlight.extras import needed_for
+from arqlight.private_files import make_folder, open_file
 from arqlight.settings import KEY_FILE, Settings
 
 
@@ -57,11 +58,11 @@ def _hkdf(secret: bytes, info: bytes) -> bytes:
 def _kept_key(data_dir: Path) -> bytes:
     path = data_dir / KEY_FILE
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(data_dir)
         # Whole or not at all: of two processes that start at once, one makes it and both read it.
         draft = path.with_name(f"{KEY_FILE}.{os.getpid()}.{secrets.token_hex(4)}")
         if not path.exists():
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            with open_file(draft, "x") as file:
                 file.write(secrets.token_hex(32) + "\n")
             try:
                 os.link(draft, path)

@@ -19,6 +19,7 @@ from arqlight.addresses import (
 from arqlight.alert_rules import parse_rules
 from arqlight.checked_fields import Secret, WrongFields, checked, is_secret_field, option
 from arqlight.errors import SettingsError
+from arqlight.private_files import is_of_others
 from arqlight.setting_values import (
     check_folder,
     check_header,
@@ -39,6 +40,10 @@ from arqlight.setting_values import split_names as split_names
 ADDRESS_FILE = "redis-url"
 DATABASE_FILE = "database-url"
 KEY_FILE = "secret-key"
+LOCK_FILE = "lock"
+EXPORTS, VALKEY, POSTGRES = "exports", "valkey", "postgres"
+# All that is ever in a data directory.
+IN_DATA_DIR = (ADDRESS_FILE, DATABASE_FILE, KEY_FILE, LOCK_FILE, EXPORTS, VALKEY, POSTGRES)
 FALLBACK_REDIS_URL = "redis://127.0.0.1:6379/0"
 PREFIX = "ARQLIGHT_"
 # Names that a platform sets, read where ours are not.
@@ -196,23 +201,13 @@ class Settings:
         """The server to talk to: the one set, else the one `arqlight up` started under `data_dir`, else localhost's."""
         if self.redis_url is not None:
             return self.redis_url
-        try:
-            return (self.data_dir / ADDRESS_FILE).read_text().strip()
-        except FileNotFoundError:
-            return FALLBACK_REDIS_URL
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unreadable(self.data_dir / ADDRESS_FILE, error) from error
+        return _kept_address(self.data_dir / ADDRESS_FILE) or FALLBACK_REDIS_URL
 
     def resolved_database_url(self) -> str | None:
         """The PostgreSQL to talk to: the one set, else the one `arqlight up` started under `data_dir`, else None."""
         if self.database_url is not None:
             return self.database_url.get_secret_value() or None
-        try:
-            return (self.data_dir / DATABASE_FILE).read_text().strip()
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unreadable(self.data_dir / DATABASE_FILE, error) from error
+        return _kept_address(self.data_dir / DATABASE_FILE)
 
     def check_routes(self) -> None:
         """Raise ValueError for a route to a connection that is not set."""
@@ -279,8 +274,21 @@ def load_settings(**overrides: Any) -> Settings:
     return settings
 
 
-def _unreadable(path: Path, error: Exception) -> SettingsError:
-    return SettingsError(f"ARQLIGHT_DATA_DIR: {str(path)!r} cannot be read: {error}; choose another directory")
+def _kept_address(path: Path) -> str | None:
+    """What `arqlight up` wrote there. An address that somebody else put there would be a server of theirs."""
+    try:
+        if is_of_others(path):
+            raise SettingsError(
+                f"ARQLIGHT_DATA_DIR: {str(path)!r} is not used: another user may have written it; start `arqlight up` "
+                "yourself, or choose another directory"
+            )
+        return path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"ARQLIGHT_DATA_DIR: {str(path)!r} cannot be read: {error}; choose another directory"
+        ) from error
 
 
 def _checked(kind: type[Kind], values: Mapping[str, Any]) -> Kind:

@@ -16,7 +16,8 @@ import click
 from arqlight.errors import SettingsError
 from arqlight.extras import MissingExtra
 from arqlight.family import installed
-from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, FALLBACK_REDIS_URL, Settings, load_settings
+from arqlight.private_files import is_of_others, make_folder, open_file
+from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, FALLBACK_REDIS_URL, LOCK_FILE, Settings, load_settings
 from arqlight_service.auth.middleware import refuse_open_service
 from arqlight_service.cli.exits import USAGE
 from arqlight_service.cli.port import check_port, free_port
@@ -102,6 +103,8 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
             for name, command in commands.items()
         }
         click.echo(f"arqlight is at http://{settings.host}:{port}/  (stop with Ctrl-C)")
+        if settings.redis_url is None:
+            click.echo(f"arqlight: arq clients take their address from {settings.data_dir.resolve() / ADDRESS_FILE}")
         ended = await _first_to_end(processes, stopping)
         if ended and processes[ended].returncode == USAGE:
             return USAGE  # it has said what is wrong
@@ -172,12 +175,18 @@ async def _server(name: str, module: str, data_dir: Path, address_file: str) -> 
 def _locked(data_dir: Path) -> Iterator[None]:
     """One `up` a data directory: two servers would overwrite each other's files."""
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        opened = (data_dir / "lock").open("a+")
+        make_folder(data_dir)
+        opened = open_file(data_dir / LOCK_FILE, "a+")
     except OSError as error:
         raise SettingsError(
             f"ARQLIGHT_DATA_DIR={str(data_dir)!r} cannot be used: {error.strerror}; choose another directory"
         ) from error
+    if is_of_others(data_dir):
+        opened.close()
+        raise SettingsError(
+            f"ARQLIGHT_DATA_DIR={str(data_dir)!r} belongs to another user, or all users may write to it; choose a "
+            "directory of your own"
+        )
     with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,5 +1,6 @@
 """Where exports are kept: a local folder, or S3 and its like, by address."""
 
+import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Protocol
 from arqlight.errors import SettingsError
 from arqlight.extras import needed_for
 from arqlight.families.bulk.settings import BulkSettings
-from arqlight.settings import Settings
+from arqlight.private_files import close, make_folder, open_file
+from arqlight.settings import EXPORTS, Settings
 
+logger = logging.getLogger("arqlight.bulk")
 CHUNK_BYTES = 256 * 1024
 
 
@@ -45,7 +48,9 @@ class Folder:
     """A local folder."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
+        if closed := sum(map(close, folder.glob("*-ex_*"))):  # an earlier version made them as the umask had it
+            logger.warning("closed %d exports in %r to other users of this machine", closed, str(folder))
         self._folder = folder
 
     def create(self, name: str) -> "FileOfFolder":
@@ -69,7 +74,7 @@ class FileOfFolder:
     def __init__(self, place: Path) -> None:
         self._place = place
         self._draft = place.with_name(f".{place.name}.{os.getpid()}.part")
-        self._file = self._draft.open("wb")
+        self._file = open_file(self._draft, "wb")
 
     def write(self, data: bytes) -> int:
         """Add to it."""
@@ -93,7 +98,7 @@ def open_store(settings: Settings) -> Store:
 
     S3's keys, region and endpoint are read from the usual AWS_… variables.
     """
-    url = settings.of(BulkSettings).storage_url or (settings.data_dir / "exports").resolve().as_uri()
+    url = settings.of(BulkSettings).storage_url or (settings.data_dir / EXPORTS).resolve().as_uri()
     try:
         if url.startswith("file://"):
             return Folder(Path(url.removeprefix("file://")))

@@ -1,12 +1,14 @@
 """Renders templates in a process of its own: `python -m arqlight.families.email.render_process`.
 
 A template is a program that somebody typed into a form. jinja2's sandbox keeps it from Python's inside; this process
-has bounded memory, its output is bounded, and the worker ends it when it takes too long. One JSON line in, one out.
+has bounded memory, no secret in its environment and no right to open a file, its output is bounded, and the worker ends
+it when it takes too long. One JSON line in, one out.
 """
 
 import json
 import resource
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 MOST_MEMORY_BYTES = 400 * 1024 * 1024
 MOST_OUTPUT = 512 * 1024  # characters of one part
+# By jinja2 and by Python itself, for a filter or an error.
+IMPORTED_LATER = (
+    "encodings.ascii", "encodings.latin_1", "encodings.unicode_escape", "html", "jinja2.constants", "jinja2.debug",
+    "pprint", "textwrap", "unicodedata",
+)  # fmt: skip
 PARTS = ("subject", "text", "html")
 LAYOUT = {"layout.html": (Path(__file__).parent / "built_in" / "layout.html").read_text()}
 
@@ -66,11 +73,13 @@ def render_part(part: str, source: str, variables: dict[str, Any]) -> str:
     except (
         TemplateError,
         ArithmeticError,
+        AssertionError,
         LookupError,
         TypeError,
         ValueError,
         RecursionError,
         AttributeError,
+        OSError,
     ) as error:
         raise Refused(part, f"{type(error).__name__}: {error}"[:300]) from None
     return "".join(pieces)
@@ -106,7 +115,11 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
 
 def main() -> None:
     """Answer line by line until standard input closes."""
+    for module in IMPORTED_LATER:
+        import_module(module)
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY_BYTES, MOST_MEMORY_BYTES))
+    # It opens nothing any more: no file, among them the environment of the worker in /proc, and no connection.
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
     for line in sys.stdin:
         sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
         sys.stdout.flush()

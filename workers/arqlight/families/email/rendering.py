@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from arqlight.child_environment import plain_environment
 from arqlight.errors import InvalidInput
 from arqlight.jobs.bounded_json import read_bounded
 from arqlight.jobs.budget import Budget, Limits
@@ -82,7 +83,7 @@ class Renderer:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "arqlight.families.email.render_process",
                 stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL,
-                limit=_ANSWER.size, start_new_session=True,
+                limit=_ANSWER.size, start_new_session=True, env=plain_environment(),
             )  # fmt: skip
             # Its own start is not the template's time.
             reader, writer = _pipes(self._process)
