@@ -2,14 +2,11 @@
 
 import json
 import logging
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arq import func
-from arq.connections import ArqRedis
 
 from arqlight.checked_fields import Secret
 from arqlight.connections.database import DatabaseConnection
@@ -19,7 +16,7 @@ from arqlight.journal.journal import NewJob
 from arqlight.runtime.log_output import _Json, _Lines
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
-from tests.conftest import Client, StartWorker
+from tests.conftest import StartWorker
 from tests.support.on_any_driver import shown
 from tests.support.waiting import eventually
 
@@ -50,23 +47,23 @@ async def leaks_in_its_error(ctx: dict[str, Any], **planted: Any) -> Any:
     raise ValueError(f"refused {planted!r}, {planted['pin']}, {planted['accessToken']!r}, {SET}, {planted['body']}")
 
 
-@pytest.fixture
-async def service(settings: Settings) -> AsyncIterator[Client]:
-    async with TestClient(TestServer(create_app(settings.changed(secret_key=Secret(SET + "-" * 32))))) as client:
-        yield client
-
-
 def found_in(text: str) -> list[str]:
     return [sign for sign in (*SIGNS, SET) if sign in text]
 
 
+def around(text: str) -> list[str]:
+    return [text[max(text.index(sign) - 60, 0) : text.index(sign) + 60] for sign in found_in(text)]
+
+
 @pytest.mark.parametrize("driver", ["redis", "database"])
 async def test_no_outlet_shows_what_was_planted(
-    driver: str, pool: ArqRedis, settings: Settings, start_worker: StartWorker, billing: DatabaseConnection,
-    postgres: str, caplog: pytest.LogCaptureFixture,
+    driver: str, settings: Settings, start_worker: StartWorker, billing: DatabaseConnection,
+    postgres: str,
 ) -> None:  # fmt: skip
     hidden = settings.changed(secret_key=Secret(SET), connections=Secret(f"billing={postgres}"))
-    connection = billing if driver == "database" else RedisConnection("default", pool, settings)
+    connection = (
+        billing if driver == "database" else RedisConnection("default", settings.resolved_redis_url(), settings)
+    )
     lines: list[str] = []
 
     class Kept(logging.Handler):
@@ -105,7 +102,7 @@ async def test_no_outlet_shows_what_was_planted(
                 answer = await client.get(url, headers=headers)
                 text = await answer.text()
                 assert answer.status in (200, 404), (path, text[:300])
-                assert not found_in(text), (path, found_in(text), text)
+                assert not found_in(text), (path, found_in(text), around(text))
             assert not found_in("\n".join(map(str, told)))
     finally:
         logging.getLogger().removeHandler(kept)
@@ -120,7 +117,7 @@ async def test_no_outlet_shows_what_was_planted(
      "rediss://:Planted%40x@127.0.0.1:1", "redis+sentinel://:Planted@127.0.0.1:1/main"],
 )  # fmt: skip
 async def test_an_address_shows_no_password_wherever_it_is_told(
-    address: str, settings: Settings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    address: str, settings: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
     hidden = settings.changed(
         redis_url=address, connections=Secret("b=postgresql://u:Planted@127.0.0.1:1/d?password=Planted")

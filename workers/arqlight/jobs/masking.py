@@ -55,8 +55,8 @@ def secrets_in(value: Mapping[Any, Any]) -> list[str]:
             for name, inner in islice(named, left):
                 left -= 1
                 is_one = all_is_secret or is_secret(name)
-                if is_one and (text := _text_of(inner)):
-                    found.append(text)
+                if is_one:
+                    found += _texts_of(inner)
                 if isinstance(inner, Mapping | list | tuple | set | frozenset) and id(inner) not in seen:
                     seen.add(id(inner))
                     inside.append((inner, is_one))
@@ -64,9 +64,9 @@ def secrets_in(value: Mapping[Any, Any]) -> list[str]:
     return found
 
 
-def _text_of(value: Any) -> str | None:
-    if isinstance(value, bool) or (isinstance(value, int) and value.bit_length() > LARGEST_SECRET_BITS):
-        return None
+def _texts_of(value: Any) -> list[str]:
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return str(value) if isinstance(value, str | int | float) else None
+        return [value.decode("utf-8", "replace"), repr(value)[2:-1]]
+    if isinstance(value, bool) or (isinstance(value, int) and value.bit_length() > LARGEST_SECRET_BITS):
+        return []
+    return [str(value)] if value and isinstance(value, str | int | float) else []
