@@ -8,7 +8,7 @@ STORMS ?= *
 FUZZ ?= *
 export PORT
 
-.PHONY: help up demo test pythons arqs lowest image image-test check audit audit-data sbom release storm fuzz mutants bench settings-doc format programs clean
+.PHONY: help up demo test pythons arqs lowest image image-test check audit audit-data sbom release storm fuzz mutants bench roles-doc settings-doc format programs clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -68,6 +68,9 @@ sbom: .venv/.ready ## what is in a release, as CycloneDX: sbom.json
 
 release: .venv/.ready ## wheel, sdist, sbom.json, provenance.json and SHA256SUMS of this commit, in dist/; the same at each build
 	@$(BIN)/python -m tests.support.release
+
+roles-doc: .venv/.ready ## docs/roles.md, written anew from the code
+	@$(BIN)/python -m tests.support.roles_document
 
 settings-doc: .venv/.ready ## docs/settings.md, written anew from the code
 	@$(BIN)/python -m tests.support.settings_document

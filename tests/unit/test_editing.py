@@ -124,6 +124,23 @@ def test_a_change_that_leaves_open_what_is_meant_is_refused(was: list[Any], beco
         edit(was, {}, lambda shown: shown.update(args=becomes))
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["https://evil.example/x", "eve@evil.example", "evil.example", "evil.example:8080/x", "10.0.0.7", "[::1]:80"],
+)
+@pytest.mark.parametrize("place", ["url", "new"])
+def test_a_masked_value_goes_to_no_address_that_was_not_there(address: str, place: str) -> None:
+    kwargs = {"url": "https://good.example/hook", "token": "sent-along", "n": 1}
+    with pytest.raises(InvalidInput, match="would be sent to it"):
+        edit([], kwargs, lambda shown: shown["kwargs"].update({place: address}))
+    with pytest.raises(InvalidInput, match="would be sent to it"):
+        edit([kwargs], {}, lambda shown: shown["args"].append(address))
+    _, changed = edit([], kwargs, lambda shown: shown["kwargs"].update({place: address, "token": "written anew"}))
+    assert (changed[place], changed["token"]) == (address, "written anew")
+    _, changed = edit([], kwargs, lambda shown: shown["kwargs"].update(n=2, note="some other text, 1.5 of it"))
+    assert (changed["n"], changed["token"]) == (2, "sent-along")
+
+
 class Special:
     """A class that the service does not build."""
 

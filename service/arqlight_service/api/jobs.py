@@ -7,9 +7,11 @@ from aiohttp import web
 from arq.jobs import SerializationError
 
 from arqlight.connections.connection import Connection
+from arqlight.errors import JobNotFound
 from arqlight.jobs.editing import edited_arguments
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
+from arqlight.journal.journal import NewJob
 from arqlight_service.api.answers import done, suffix
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import JobsQuery, filter_of
@@ -58,6 +60,7 @@ async def enqueue(request: web.Request) -> web.Response:
     asked = body if isinstance(body, list) else [body]
     connection = route_of(request, asked)
     jobs = await resolve_jobs(connection.reader, asked)
+    await _check_ids(connection, jobs)
     try:
         ids = await connection.journal.enqueue(jobs)
     except SerializationError as error:
@@ -68,6 +71,22 @@ async def enqueue(request: web.Request) -> web.Response:
         location = f"/api/v1/jobs/{segment(shown['id'])}{suffix(connection.name)}"
         return web.json_response(shown, status=201, headers={"Location": location})
     return web.json_response({"ids": ids}, status=201)
+
+
+async def _check_ids(connection: Connection, jobs: list[NewJob]) -> None:
+    """Raise Problem 409 for the id of a job that people may still look at, retry or run again: it would be gone."""
+    for job in jobs:
+        if job.id is None:
+            continue
+        try:
+            there = (await connection.reader.job(job.id)).job
+        except JobNotFound:
+            continue
+        if there.state in ("failed", "cancelled"):
+            raise Problem(
+                409, f"job {shown_name(job.id)!r} {there.state}, and is kept: retry or delete it, or choose another id",
+                field="id",
+            )  # fmt: skip
 
 
 def route_of(request: web.Request, asked: list[JobRequest]) -> Connection:

@@ -7,6 +7,7 @@ a list. So what comes back is held against what was shown, and where the two are
 import datetime
 import decimal
 import json
+import re
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -29,6 +30,10 @@ _READ: dict[type, Callable[[str], Any]] = {
 }
 
 
+# An address of the web, of mail, or of a host by its name or number.
+_ADDRESS = re.compile(r"://|@|^\[?[0-9A-Fa-f:.]{3,}\]?(?::\d+)?$|^(?:[\w-]+\.)+[A-Za-z][\w-]+\.?(?::\d+)?(?:/|$)")
+
+
 def edited_arguments(
     payload: bytes | None, args: list[Any], kwargs: dict[str, Any]
 ) -> tuple[list[Any], dict[str, Any]]:
@@ -49,6 +54,7 @@ def edited_arguments(
         _merge(kwargs, as_json(was["kwargs"]), was["kwargs"], "kwargs"),
     )
     _check_moved(merged, was)
+    _check_destination({"args": args, "kwargs": kwargs}, as_json(was))
     return merged
 
 
@@ -167,6 +173,19 @@ def _text(part: Any) -> str:
 
 def _text_of(shown: Any) -> str:
     return json.dumps(shown, sort_keys=True)
+
+
+def _check_destination(edited: Any, shown: Any) -> None:
+    """What nobody was shown goes only where it went before: a new address needs the secrets written anew."""
+    if not any(MASK in part for part in _parts(edited) if isinstance(part, str)):
+        return
+    before = {part for part in _parts(shown) if isinstance(part, str)}
+    for part in _parts(edited):
+        if isinstance(part, str) and part not in before and _ADDRESS.search(part):
+            raise InvalidInput(
+                "args",
+                f"{part[:100]!r} is a new address, and {MASK} would be sent to it: write the secret anew",
+            )
 
 
 def _looks_like_another(part: Any) -> bool:

@@ -17,7 +17,8 @@ from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
-from arqlight_service.app_keys import KEY_RING, SETTINGS
+from arqlight_service.app_keys import CONNECTIONS, KEY_RING, SETTINGS
+from arqlight_service.auth.identity import actor, identity_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.families.bulk.shapes import Batch, Export, NewBatch, NewExport
 from arqlight_service.families.database import DATABASE
@@ -65,7 +66,7 @@ async def public_key(request: web.Request) -> web.Response:
 @routes.get("/api/v1/exports")
 @call(Role.VIEWER, tag="bulk", answers={200: Items[Export]})
 async def list_exports(request: web.Request) -> web.Response:
-    """The newest exports, each with its download link while that works."""
+    """The newest exports, each with its download link while that works, for operators."""
     found = await exports.list_exports(request.app[DATABASE])
     return web.json_response({"items": [with_link(request, export) for export in found]})
 
@@ -88,11 +89,14 @@ async def one_export(request: web.Request) -> web.Response:
 
 
 @routes.get("/exports/{id}/download")
-@needs(Role.PUBLIC)
+@needs(Role.OPERATOR)
 async def download(request: web.Request) -> web.StreamResponse:
-    """The file of an export, for whoever has its signed link. 403 for a wrong link or an expired one, 410 when gone."""
+    """The file of an export, for the operator whose signed link it is.
+
+    403 for the link of somebody else, a wrong one or an expired one, 410 when the file is gone.
+    """
     export_id, query = request.match_info["id"], request.query
-    check_link(request.app[KEY_RING], export_id, query.get("expires", ""), query.get("signature", ""))
+    check_link(request.app[KEY_RING], export_id, query.get("expires", ""), query.get("signature", ""), _who(request))
     export = await exports.find_export(request.app[DATABASE], export_id)
     if export["state"] != "done":
         raise Problem(410, f"export {export_id} is {export['state']}; there is no file to download")
@@ -111,6 +115,8 @@ async def download(request: web.Request) -> web.StreamResponse:
             "Repr-Digest": _digest(export["sha256"]),
         }
     )
+    if request.method != "HEAD" and (home := request.app[CONNECTIONS].home):
+        await home.audit.note(actor(request), f"download export {export_id}", None, export["table"])
     await response.prepare(request)
     if request.method == "HEAD":
         return response
@@ -121,12 +127,18 @@ async def download(request: web.Request) -> web.StreamResponse:
 
 
 def with_link(request: web.Request, export: dict[str, Any]) -> dict[str, Any]:
-    """An export with `download`, a signed link, while there is something to download."""
-    if export["state"] != "done":
+    """An export with `download`, a link signed for an operator who asks, while there is something to download."""
+    identity = identity_of(request)
+    if export["state"] != "done" or identity is None or identity.role < Role.OPERATOR:
         return {**export, "download": None}
     expires_s = int(datetime.fromisoformat(export["expires_at"]).timestamp())
     base = (request.app[SETTINGS].public_url or str(request.url.origin())).rstrip("/")
-    return {**export, "download": base + sign_link(request.app[KEY_RING], export["id"], expires_s)}
+    return {**export, "download": base + sign_link(request.app[KEY_RING], export["id"], expires_s, _who(request))}
+
+
+def _who(request: web.Request) -> str:
+    identity = identity_of(request)
+    return identity.name if identity else ""
 
 
 def _digest(sha256: str) -> str:
