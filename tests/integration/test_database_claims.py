@@ -1,6 +1,7 @@
 """What a worker takes from a database: within limits, of its tasks, before it expires; and when a burst is over."""
 
 import asyncio
+import uuid
 from typing import Any
 
 import pytest
@@ -266,3 +267,15 @@ async def test_events_have_the_same_words_for_states_as_on_redis(
     told = {each.job: (each.told or {})["state"] for each in await billing.stream.after("0-0", 10)}
     assert told == {later: "scheduled", gone: "deleted"}
     assert (await billing.reader.job_json(later))["state"] == "scheduled"
+
+
+async def test_dead_workers_are_listed_with_the_last_one_first(billing: DatabaseConnection, postgres: str) -> None:
+    about: dict[str, Any] = {
+        "queues": ["default"], "tasks": [], "limits": {}, "host": "h", "pid": 1, "version": "0", "max_jobs": 1,
+        "memory_bytes": 1,
+    }  # fmt: skip
+    for name, ago_s in (("middle", 20), ("last", 10), ("first", 30)):
+        await Claims(billing.pool, name, uuid.uuid4(), lambda: about, False).take(["default"], [1], 1, {}, False)
+        left = f"now() - interval '{ago_s} s'"
+        await sql(postgres, f"UPDATE arqlight_jobs.workers SET lease_until = {left} WHERE id = '{name}'")
+    assert [worker["id"] for worker in await billing.reader.dead_workers()] == ["last", "middle", "first"]
