@@ -38,8 +38,8 @@ def describe_failure(
     return Failure(
         attempt=attempt,
         error=clean(type(shown).__name__, LONGEST_MESSAGE),
-        message=clean(hide(message if message is not None else _text_of(shown), secrets), LONGEST_MESSAGE),
-        trace=clean(hide("".join(told.format()), secrets), LONGEST_TRACE, keep_end=True),
+        message=clean_and_hidden(message if message is not None else _text_of(shown), secrets, LONGEST_MESSAGE),
+        trace=clean_and_hidden("".join(told.format()), secrets, LONGEST_TRACE, keep_end=True),
         fingerprint=fingerprint(task, shown),
         worker=worker,
         at_ms=timestamp_ms(),
@@ -71,6 +71,16 @@ def clean(text: str, longest: int, keep_end: bool = False) -> str:
         return text[: longest - 1] + "…"
     half = longest // 2
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
+
+
+def clean_and_hidden(text: str, secrets: Sequence[str], longest: int, keep_end: bool = False) -> str:
+    """The same, without secrets. Of a text that is far too long no more is looked through than may be shown of it."""
+    if len(text) <= 4 * longest:
+        return clean(hide(text, secrets), longest, keep_end)
+    if not keep_end:
+        return clean(hide(text[: 2 * longest], secrets), longest)
+    begin, end = hide(text[:longest], secrets), hide(text[-longest:], secrets)
+    return clean(f"{begin}{'…' * (len(text) - 2 * longest)}{end}", longest, keep_end)
 
 
 def _users_frames(tb: TracebackType | None) -> list[traceback.FrameSummary]:

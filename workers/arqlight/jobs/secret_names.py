@@ -41,6 +41,11 @@ def mask_also(patterns: Sequence[str]) -> None:
     is_secret_text.cache_clear()
 
 
+def has_names_of_its_own() -> bool:
+    """Whether there are such names in this process."""
+    return bool(_also)
+
+
 def is_secret(name: object) -> bool:
     """Whether a value under this name is never shown."""
     if isinstance(name, bytes):

@@ -16,10 +16,9 @@ from arqlight.background import end, keep_running
 from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.connections.parts.log import TakesLines
 from arqlight.jobs.display import iso
-from arqlight.jobs.failure import clean
+from arqlight.jobs.failure import clean, clean_and_hidden
 from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.names import raw_name
-from arqlight.jobs.secret_texts import hide
 from arqlight.runtime.current_attempt import ATTEMPT
 
 WRITE_EVERY_S = 0.1
@@ -111,7 +110,7 @@ class Logbook(logging.Handler):
                 text += "\n" + logging.Formatter().formatException(record.exc_info)
         except Exception as error:  # the arguments do not fit the format: what was meant is said all the same
             text = f"{record.msg!r} with arguments that do not fit: {error}"
-        message = clean(hide(text, secrets), LONGEST_MESSAGE, keep_end=True)
+        message = clean_and_hidden(text, secrets, LONGEST_MESSAGE, keep_end=True)
         level = logging.getLevelName(min(record.levelno // 10 * 10, logging.ERROR)).lower()
         name = clean(record.name, LONGEST_NAME)
         shown = {"at": iso(record.created * 1000), "level": level, "logger": name, "message": message}
