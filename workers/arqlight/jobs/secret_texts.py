@@ -42,7 +42,8 @@ _VALUE = re.compile(
 # Most texts have none of these, and are told apart by that alone, quickly.
 _HINTS = (
     "pass", "secret", "token", "key", "code", "auth", "bearer", "basic", "otp", "pin", "cookie", "jwt", "cred", "pwd",
-    "cvv", "cvc", "sessionid", "://", "eyj", "whsec", "arql_", "arql-", "gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_",
+    "cvv", "cvc", "sessionid", "://", "eyj", "whsec", "arql_", "arql-",
+    "gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_",
     "glpat", "_live_", "_test_", "sk-", "xox", "akia", "asia", "aiza", "sg.", "shpat", "dop_v1", "sq0",
 )  # fmt: skip
 _known: tuple[str, ...] = ()
