@@ -26,6 +26,8 @@ SECRETS = {
     '"{\\"api_key\\": \\"abc-def\\"}"': "abc-def",
     "POST /hook?token=abc%2Fdef&n=1 failed": "abc%2Fdef",
     "could not sign in: password: hunter22": "hunter22",
+    "https://hooks.slack.com/services/T000/B000/XXXXsecret": "XXXXsecret",
+    "https://discord.com/api/webhooks/123/abcDEF-secret": "abcDEF",
     "AKIAIOSFODNN7EXAMPLE was refused": "AKIAIOSFODNN7",
     "sk_live_4eC39HqLyjWDarjtT1zdp7dc": "4eC39HqL",
 }

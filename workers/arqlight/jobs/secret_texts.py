@@ -24,7 +24,9 @@ _SHAPES = re.compile(
     r"|\bxox[abeprs]-[\w-]{8,}"
     r"|\bA(?:KIA|SIA)[0-9A-Z]{16}\b"
     r"|\bAIza[\w-]{30,}"
-    r"|\bSG\.[\w-]{16,}\.[\w-]{16,}",
+    r"|\bSG\.[\w-]{16,}\.[\w-]{16,}"
+    # An address that is a secret as a whole: of a chat that takes messages from whoever knows it.
+    r"|(?<=hooks\.slack\.com/)[\w/-]{8,}|(?<=/api/webhooks/)[\w/-]{8,}",
     re.DOTALL,
 )
 # `Bearer abc123`: a word behind it is no token.
@@ -44,7 +46,7 @@ _HINTS = (
     "pass", "secret", "token", "key", "code", "auth", "bearer", "basic", "otp", "pin", "cookie", "jwt", "cred", "pwd",
     "cvv", "cvc", "sessionid", "://", "eyj", "whsec", "arql_", "arql-",
     "gho_", "ghp_", "ghu_", "ghs_", "ghr_", "github_",
-    "glpat", "_live_", "_test_", "sk-", "xox", "akia", "asia", "aiza", "sg.", "shpat", "dop_v1", "sq0",
+    "glpat", "_live_", "_test_", "sk-", "xox", "akia", "asia", "aiza", "sg.", "shpat", "dop_v1", "sq0", "hooks",
 )  # fmt: skip
 _known: tuple[str, ...] = ()
 
