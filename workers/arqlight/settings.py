@@ -136,7 +136,7 @@ class Settings:
         "", "Sites whose scripts may call the API with a token: https://app.example.org.", check=check_origins
     )
     trusted_proxies: str = option(
-        "", "Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.", check=check_networks
+        "", "Networks of proxies whose X-Forwarded headers count: 10.1.2.0/28.", check=check_networks
     )
     proxy_user_header: str = option(
         "X-Forwarded-User", "Header in which such a proxy names the user.", check=check_header

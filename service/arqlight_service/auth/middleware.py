@@ -66,7 +66,7 @@ def refuse_open_service(settings: Settings) -> None:
     Grants(settings.roles)
     if settings.auth == "proxy" and not (settings.trusted_proxies and settings.roles):
         raise SettingsError(
-            "ARQLIGHT_AUTH=proxy needs ARQLIGHT_TRUSTED_PROXIES (the networks whose word counts, 10.0.0.0/8) and "
+            "ARQLIGHT_AUTH=proxy needs ARQLIGHT_TRUSTED_PROXIES (the networks whose word counts, 10.1.2.0/28) and "
             "ARQLIGHT_ROLES (who may do what: ada@example.org=admin,*@example.org=viewer)"
         )
     if settings.auth == "oidc":
@@ -154,11 +154,10 @@ def _route_of(request: web.Request) -> str:
 def _check_host(request: web.Request, access: Access, need: Need) -> None:
     """A name that is not ours is another site's, made to lead here (DNS rebinding).
 
-    Probes and programs with a token come by any name: no browser sends what they send by itself.
+    Probes come by any name. Programs with a token may also name the address that they came to, as Prometheus does of a
+    pod: nobody makes an address lead elsewhere.
     """
     if need.role is Role.PUBLIC and request.path in ("/healthz", "/readyz"):
-        return
-    if not access.is_open and bearer_of(request) is not None:
         return
     try:
         host = (urlsplit(f"//{request.host}").hostname or "").lower()
@@ -167,11 +166,19 @@ def _check_host(request: web.Request, access: Access, need: Need) -> None:
     # Where nobody signs in, no other name is answered for: a proxy that passes one on would let everybody in.
     if is_loopback(host) or (not access.is_open and host in allowed_hosts(request.app[SETTINGS])):
         return
+    if not access.is_open and bearer_of(request) is not None and is_own_address(request, host):
+        return
     raise Problem(
         421,
         f"this service does not answer for {host[:100]!r}: set ARQLIGHT_AUTH, and ARQLIGHT_PUBLIC_URL or "
         "ARQLIGHT_ALLOWED_HOSTS, or let the proxy set Host",
     )
+
+
+def is_own_address(request: web.Request, host: str) -> bool:
+    """Whether that is the address at which this connection was taken."""
+    own = request.transport.get_extra_info("sockname") if request.transport else None
+    return bool(own) and isinstance(own, tuple) and host in (own[0], str(own[0]).removeprefix("::ffff:"))
 
 
 def _is_same_origin(request: web.Request) -> bool:
