@@ -422,12 +422,13 @@ async def test_the_audit_list_says_who_did_what(pool: ArqRedis, settings: Settin
         ).status == 202
         assert (await client.post("/api/v1/failed/none/retry", headers=token)).status == 404
         audit = (await (await client.get("/api/v1/audit")).json())["items"]
-        told = [(entry["who"], entry["what"]) for entry in audit]
+        told = [(entry["kind"], entry["who"], entry["address"], entry["what"], entry["result"]) for entry in audit]
         assert told == [
-            ("token a operator", "retry failed jobs"),
-            ("token a operator", "queue default"),
-            ("ada", "sign in from 203.0.113.9"),
-            ("203.0.113.9", "sign in as eve"),
+            ("refused", "token a operator", "127.0.0.1", "retry job none", "refused (404)"),
+            ("change", "token a operator", "127.0.0.1", "retry failed jobs", "done"),
+            ("change", "token a operator", "127.0.0.1", "queue default", "done"),
+            ("sign-in", "ada", "203.0.113.9", "sign in as ada", "done"),
+            ("refused", "203.0.113.9", "203.0.113.9", "sign in as eve", "refused (401)"),
         ]
 
 

@@ -12,9 +12,10 @@ from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, parse_input
 from arqlight_service.api.shapes.operator import Me
-from arqlight_service.app_keys import SETTINGS, home_of
+from arqlight_service.app_keys import SETTINGS
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.access import ACCESS, COOKIE
-from arqlight_service.auth.identity import actor, identity_of
+from arqlight_service.auth.identity import identity_of
 from arqlight_service.auth.oidc import LIFE_S
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.auth.sessions import NewSession
@@ -49,7 +50,7 @@ async def sign_in_page(request: web.Request) -> dict[str, Any]:
 
 
 @routes.post("/sign-in")
-@needs(Role.PUBLIC)
+@needs(Role.PUBLIC, does="sign in", kind="sign-in")
 async def sign_in(request: web.Request) -> web.Response:
     """303 to where the person wanted to go, with the session's cookie; 401 with the form again; 429 after many."""
     access = request.app[ACCESS]
@@ -57,15 +58,14 @@ async def sign_in(request: web.Request) -> web.Response:
         raise Problem(404, "sign-in with a password is not enabled (ARQLIGHT_AUTH)")
     _check_https(request)
     given = await parse_input(request, Credentials)
-    audit, address = home_of(request.app).audit, request.remote or "unknown"
-    found = await access.sign_in(given.name.strip(), given.password, address)
+    tell(request, what=f"sign in as {given.name[:100]}")
+    found = await access.sign_in(given.name.strip(), given.password, request.remote or "unknown")
     if found is None:
-        await audit.note(address, f"sign in as {given.name[:100]}", None, "refused")
         shown = {"page": "sign_in", "next": inside(given.next), "has_users": True, "provider": ""}
         shown["wrong"] = "There is no user with this name and password."
         return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
     user, session = found
-    await audit.note(user.name, f"sign in from {address}", None, "signed in")
+    tell(request, who=user.name)
     raise _welcome(request, session, given.next)
 
 
@@ -84,7 +84,7 @@ async def go_to_provider(request: web.Request) -> web.Response:
 
 
 @routes.get("/sign-in/callback")
-@needs(Role.PUBLIC)
+@needs(Role.PUBLIC, does="sign in", kind="sign-in")
 async def come_back(request: web.Request) -> web.Response:
     """From the provider: 303 to where the person wanted to go, with the session's cookie; 403 for who has no role."""
     access, query = request.app[ACCESS], request.query
@@ -97,11 +97,10 @@ async def come_back(request: web.Request) -> web.Response:
         raise Problem(403, f"the provider refused the sign-in: {query.get('error', 'no code')[:200]}")
     person = await access.provider.finish(state, query["code"], _callback(request))
     name = person.name
-    audit, address = home_of(request.app).audit, request.remote or "unknown"
+    tell(request, what=f"sign in as {name[:100]}")
     if access.grants.role_of(name) is None:
-        await audit.note(address, f"sign in as {name[:100]}", None, "refused: no role")
         raise Problem(403, f"{name[:200]!r} has no role here (ARQLIGHT_ROLES)")
-    await audit.note(name, f"sign in from {address}", None, "signed in")
+    tell(request, who=name)
     session = await access.sessions.begin(name, "", "oidc", person.until_ms)
     raise _welcome(request, session, person.next)
 
@@ -140,14 +139,13 @@ def _set_cookie(
 
 
 @routes.post("/sign-out")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, does="sign out", kind="sign-in")
 async def sign_out(request: web.Request) -> web.Response:
     """The session ends; feeds that it opened close within seconds."""
     access, identity = request.app[ACCESS], identity_of(request)
     if access.sessions is None or identity is None or identity.by != "session":
         raise Problem(409, "there is no session here to end; sign out at the proxy or provider")
     await access.sessions.end(identity.key)
-    await home_of(request.app).audit.note(actor(request), "sign out", None, None)
     answer = web.HTTPSeeOther("/sign-in")
     for name in (COOKIE, f"__Host-{COOKIE}"):
         answer.del_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="Lax")

@@ -88,7 +88,7 @@ async def one_export(request: web.Request) -> web.Response:
 
 
 @routes.get("/exports/{id}/download")
-@needs(Role.PUBLIC)
+@needs(Role.PUBLIC, does="download export {id}", kind="secret")
 async def download(request: web.Request) -> web.StreamResponse:
     """The file of an export, for whoever has its signed link. 403 for a wrong link or an expired one, 410 when gone."""
     export_id, query = request.match_info["id"], request.query
