@@ -31,6 +31,8 @@ from arqlight_service.app_keys import (
     REACHABILITY,
     SETTINGS,
 )
+from arqlight_service.audit.noting import note_requests
+from arqlight_service.audit.trail import TRAIL, Trail
 from arqlight_service.auth import sign_in
 from arqlight_service.auth.access import ACCESS, Access
 from arqlight_service.auth.middleware import guard, set_security_headers
@@ -58,7 +60,7 @@ WEB = _HERE / "web" if (_HERE / "web").is_dir() else _HERE.parents[1] / "web"
 def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
     """The whole service over the connections that are set, or over those given."""
     app = web.Application(
-        middlewares=[compress, answer_problems, answer_in_time, answer_options, guard],
+        middlewares=[compress, note_requests, answer_problems, answer_in_time, answer_options, guard],
         client_max_size=settings.max_body_bytes,
     )
     hide_what_is_set(settings)
@@ -70,6 +72,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     app[CONNECTIONS] = open_connections(settings) if connections is None else connections
     app[KEY_RING] = KeyRing(settings)
     home = app[CONNECTIONS].home
+    app[TRAIL] = Trail(settings, home)
     app[ACCESS] = Access(settings, home.store if home else None, app[KEY_RING])
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
@@ -108,6 +111,7 @@ async def connect(app: web.Application) -> AsyncIterator[None]:
     app[REACHABILITY] = reachability = Reachability(app[CONNECTIONS])
     async with reachability.running():
         yield
+    await app[TRAIL].close()
     await app[CONNECTIONS].close()
 
 

@@ -117,6 +117,65 @@ async def test_over_https_the_cookie_is_bound_to_the_host_and_secure(pool: ArqRe
         assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
+async def test_behind_https_no_cookie_is_set_that_is_not_secure(pool: ArqRedis, settings: Settings) -> None:
+    forwarded = {"X-Forwarded-Proto": "https"}
+    async with guarded(settings, public_url="https://jobs.example.org") as client:
+        await add_user(client, "ada", "viewer")
+        for headers in ({}, forwarded):  # the proxy is not named, or sends nothing: the public URL says it
+            answer = await sign_in(client, "ada", headers=headers)
+            assert answer.headers["Set-Cookie"].startswith("__Host-arqlight=")
+            assert "Secure" in answer.headers["Set-Cookie"]
+    async with guarded(settings) as client:
+        answer = await sign_in(client, "ada", headers=forwarded)
+        assert (answer.status, "Set-Cookie" in answer.headers) == (421, False)
+        assert "ARQLIGHT_TRUSTED_PROXIES" in await answer.text()
+    async with guarded(settings, trusted_proxies="127.0.0.1") as client:
+        assert "Secure" in (await sign_in(client, "ada", headers=forwarded)).headers["Set-Cookie"]
+
+
+async def test_one_name_is_one_user_however_it_is_written(pool: ArqRedis, settings: Settings) -> None:
+    async with guarded(settings) as client:
+        assert client.app is not None
+        users, tokens = client.app[ACCESS].users, client.app[ACCESS].tokens
+        assert users is not None
+        assert tokens is not None
+        await add_user(client, "Ada", "operator")
+        for name in ("ADA", "ada"):
+            with pytest.raises(InvalidInput, match="is a user already"):
+                await users.add(name, PASSWORD, "admin")
+        for name in ("\uff21da", "\ufb01n", "\u212ayle"):  # full width A, ligature fi, Kelvin sign
+            with pytest.raises(InvalidInput, match="looks like another name"):
+                await users.add(name, PASSWORD, "admin")
+            with pytest.raises(InvalidInput, match="looks like another name"):
+                await tokens.add(name, "viewer", 1)
+        assert (await sign_in(client, "aDA")).status == 303
+        assert (await (await client.get("/api/v1/me")).json())["name"] == "ada"
+        await users.change("ADA", role="viewer")
+        assert [(user.name, user.role) for user in await users.all()] == [("ada", Role.VIEWER)]
+        await users.remove("Ada")
+        assert await users.all() == []
+
+
+async def test_a_user_of_an_earlier_version_keeps_the_name_as_it_was_typed(pool: ArqRedis, settings: Settings) -> None:
+    async with guarded(settings) as client:
+        await add_user(client, "ada", "viewer")
+        await pool.hset("arqlight:users", "Ada", await pool.hget("arqlight:users", "ada"))  # type: ignore[misc]
+        await pool.hdel("arqlight:users", "ada")  # type: ignore[misc]
+        assert (await sign_in(client, "Ada")).status == 303
+        assert (await (await client.get("/api/v1/me")).json())["name"] == "Ada"
+        with pytest.raises(InvalidInput, match="is a user already"):
+            await add_user(client, "ada", "viewer")
+
+
+async def test_another_way_to_write_a_name_is_no_further_try(pool: ArqRedis, settings: Settings) -> None:
+    async with guarded(settings) as client:
+        await add_user(client, "ada", "admin")
+        names = ("ada", "Ada", "aDa", "ADA", "\uff41da")
+        for number in range(MOST["pair"]):
+            assert (await sign_in(client, names[number % len(names)], "wrong password 1")).status == 401
+        assert (await sign_in(client, "adA")).status == 429
+
+
 async def test_a_wrong_password_and_an_unknown_name_look_the_same(pool: ArqRedis, settings: Settings) -> None:
     async with guarded(settings) as client:
         await add_user(client, "ada", "admin")
@@ -323,7 +382,10 @@ async def test_only_our_own_names_are_answered_for(pool: ArqRedis, settings: Set
             assert (await client.get("/api/v1/stats", headers={"Host": host})).status == status, host
         assert (await client.get("/healthz", headers={"Host": "10.1.2.3:8080"})).status == 200
         _, token = await add_token(client, "viewer")
-        assert (await client.get("/api/v1/stats", headers={"Host": "10.1.2.3", **token})).status == 200
+        offered = {"Sec-WebSocket-Protocol": f"bearer.{token['Authorization'].removeprefix('Bearer ')}"}
+        for host, status in (("evil.example", 421), ("10.1.2.3", 421), ("other.internal", 200), ("127.0.0.1", 200)):
+            assert (await client.get("/api/v1/stats", headers={"Host": host, **token})).status == status, host
+        assert (await client.get("/api/v1/stats", headers={"Host": "evil.example", **offered})).status == 421
 
 
 async def test_only_a_named_proxys_word_counts(pool: ArqRedis, settings: Settings) -> None:
@@ -336,7 +398,9 @@ async def test_only_a_named_proxys_word_counts(pool: ArqRedis, settings: Setting
         assert me == {"name": "ada@example.org", "role": "admin", "by": "proxy"}
         other = await client.get("/api/v1/me", headers={"X-Forwarded-User": "Bob@Example.org"})
         assert (await other.json())["role"] == "viewer"
-        for name in ("eve@evil.example", "", "a" * 300 + "@example.org"):
+        shouted = await client.get("/api/v1/me", headers={"X-Forwarded-User": "ADA@example.org"})
+        assert (await shouted.json())["role"] == "admin"
+        for name in ("eve@evil.example", "", "a" * 300 + "@example.org", "\uff41da@example.org"):
             assert (await client.get("/api/v1/me", headers={"X-Forwarded-User": name})).status == 401
         twice = [("X-Forwarded-User", "ada@example.org"), ("X-Forwarded-User", "bob@example.org")]
         assert (await client.get("/api/v1/me", headers=twice)).status == 401
@@ -360,12 +424,13 @@ async def test_the_audit_list_says_who_did_what(pool: ArqRedis, settings: Settin
         ).status == 202
         assert (await client.post("/api/v1/failed/none/retry", headers=token)).status == 404
         audit = (await (await client.get("/api/v1/audit")).json())["items"]
-        told = [(entry["who"], entry["what"]) for entry in audit]
+        told = [(entry["kind"], entry["who"], entry["address"], entry["what"], entry["result"]) for entry in audit]
         assert told == [
-            ("token a operator", "retry failed jobs"),
-            ("token a operator", "queue default"),
-            ("ada", "sign in from 203.0.113.9"),
-            ("203.0.113.9", "sign in as eve"),
+            ("refused", "token a operator", "127.0.0.1", "retry job none", "refused (404)"),
+            ("change", "token a operator", "127.0.0.1", "retry failed jobs", "done"),
+            ("change", "token a operator", "127.0.0.1", "queue default", "done"),
+            ("sign-in", "ada", "203.0.113.9", "sign in as ada", "done"),
+            ("refused", "203.0.113.9", "203.0.113.9", "sign in as eve", "refused (401)"),
         ]
 
 

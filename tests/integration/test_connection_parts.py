@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from arqlight.errors import InvalidInput, NotFound, NotSupported
 from arqlight.jobs.log_line import LogLine
 from arqlight.jobs.periodic_job import PeriodicJob
 from arqlight.jobs.queues import queue_key
+from arqlight.journal.audit_entry import new_entry
 from arqlight.journal.log_reader import LogFilter
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
@@ -68,7 +70,8 @@ async def use_schedules(connection: Connection) -> None:
     schedules = connection.schedules
     nightly = PeriodicJob("nightly", "0 3 * * *", "add", QUEUE, {"left": 1})
     await schedules.ensure([nightly])
-    changed = await schedules.change("nightly", who="ada", enabled=False)
+    before, changed = await schedules.change("nightly", enabled=False)
+    assert before.enabled
     assert (await schedules.all(), await schedules.find("nightly")) == ([changed], changed)
     await schedules.ensure([nightly])
     assert not (await schedules.find("nightly")).enabled, "what people changed stays"
@@ -80,11 +83,12 @@ async def use_schedules(connection: Connection) -> None:
 
 
 async def use_overrides(connection: Connection) -> None:
-    chosen = await connection.overrides.set("task", "add", {"tries": 7}, "ada")
+    before, chosen = await connection.overrides.set("task", "add", {"tries": 7})
+    assert before.values() == {}
     assert chosen.tries == 7
     assert (await connection.overrides.read()).get("task", "add") == chosen
     with pytest.raises(InvalidInput):
-        await connection.overrides.set("task", "add", {"tries": 0}, "ada")
+        await connection.overrides.set("task", "add", {"tries": 0})
 
 
 async def use_counters(connection: Connection) -> None:
@@ -94,14 +98,17 @@ async def use_counters(connection: Connection) -> None:
 
 
 async def use_audit(connection: Connection) -> None:
-    for number in range(3):
-        await connection.audit.note("ada", f"change {number}", {"old": number}, None)
-    newest = await connection.audit.read(2)
-    assert [(entry["who"], entry["what"], entry["from"]) for entry in newest] == [
-        ("ada", "change 2", {"old": 2}), ("ada", "change 1", {"old": 1}),
-    ]  # fmt: skip
-    await connection.audit.trim(1)
-    assert len(await connection.audit.read()) == 1
+    made = [replace(new_entry("change", "ada", f"change {number}"), id=f"{number:013d}-a") for number in range(5)]
+    for entry in (*made, refused := new_entry("refused", "eve", "sign in")):
+        await connection.audit.add(entry)
+    assert await connection.audit.newest(limit=2) == [refused, made[4]]
+    assert await connection.audit.newest(("change",), before=made[3].id, since=made[1].id) == [made[2], made[1]]
+    assert await connection.audit.oldest("change", 2) == made[:2]
+    await connection.audit.remove(made[1:2])
+    await connection.audit.trim("change", 2, made[1].id)
+    assert await connection.audit.newest() == [refused, made[4], made[3]]
+    await connection.audit.trim("change", 2, made[4].id)
+    assert await connection.audit.newest() == [refused, made[4]]
 
 
 async def use_maintenance(connection: Connection) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
@@ -68,6 +69,16 @@ def test_the_scaler_scales_the_worker_on_the_depth_of_the_queues() -> None:
     scaler = MANIFESTS["worker-ScaledObject"]
     assert scaler["spec"]["scaleTargetRef"] == {"name": "arqlight-worker"}
     assert scaler["spec"]["triggers"][0]["metadata"]["valueLocation"] == "queued"
+
+
+def test_no_network_is_trusted_as_a_proxy_before_somebody_names_it() -> None:
+    [server] = MANIFESTS["server-Deployment"]["spec"]["template"]["spec"]["containers"]
+    values = {each["name"]: each["value"] for each in server["env"]}
+    assert values["ARQLIGHT_TRUSTED_PROXIES"] == ""
+    scaler = MANIFESTS["worker-ScaledObject"]["spec"]["triggers"][0]["metadata"]["url"]
+    assert urlsplit(scaler).hostname in values["ARQLIGHT_ALLOWED_HOSTS"].split(","), (
+        "the host is checked with a token too"
+    )
 
 
 def test_every_container_is_no_root_read_only_and_without_capabilities() -> None:

@@ -1,6 +1,7 @@
 """Sign-in at an OpenID Connect provider: who comes back with a good token gets in with the role of the name, nobody else."""
 
 import gzip
+import time
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from arqlight.checked_fields import Secret
 from arqlight.settings import Settings
 from tests.support.access import guarded
 from tests.support.provider import CLIENT, SECRET, OpenIdProvider
+from tests.support.waiting import eventually
 
 ROLES = "ada@example.org=admin,*@example.org=viewer"
 
@@ -61,7 +63,7 @@ async def attempt(client: Any) -> Any:
 
 async def test_the_name_decides_the_role(provider: OpenIdProvider, pool: ArqRedis, settings: Settings) -> None:
     async with guarded(settings, **by(provider)) as client:
-        provider.person = {"sub": "2", "email": "bob@example.org"}
+        provider.person = {"sub": "2", "email": "bob@example.org", "email_verified": True}
         back = await attempt(client)
         assert (back.status, back.headers["Location"]) == (303, "/failed")
         me = await (await client.get("/api/v1/me")).json()
@@ -81,7 +83,11 @@ async def test_the_name_decides_the_role(provider: OpenIdProvider, pool: ArqRedi
         ({"exp": 1}, "ID token is not valid"),
         ({"sub": None}, "ID token is not valid"),
         ({"email": None}, "has no claim email"),
-        ({"email_verified": False}, "not verified"),
+        ({"email_verified": False}, "email_verified: true"),
+        ({"email_verified": None}, "email_verified: true"),
+        ({"email_verified": "true"}, "email_verified: true"),
+        ({"email_verified": 1}, "email_verified: true"),
+        ({"email": "\uff41da@example.org"}, "has no role here"),
         ({"email": "eve@evil.example"}, "has no role here"),
     ],
 )
@@ -93,6 +99,35 @@ async def test_an_id_token_that_is_not_good_lets_nobody_in(
         back = await attempt(client)
         assert (back.status, words in (await back.json())["detail"]) == (403, True), await back.text()
         assert (await client.get("/api/v1/me")).status == 401
+
+
+async def test_a_name_that_is_no_mail_address_needs_no_verified_one(
+    provider: OpenIdProvider, pool: ArqRedis, settings: Settings
+) -> None:
+    async with guarded(settings, **by(provider) | {"oidc_claim": "sub", "roles": "1=viewer"}) as client:
+        provider.change = {"email_verified": None}
+        assert (await attempt(client)).status == 303
+
+
+async def test_a_session_ends_with_the_providers_token(
+    provider: OpenIdProvider, pool: ArqRedis, settings: Settings
+) -> None:
+    async with guarded(settings, **by(provider)) as client:
+        back = await attempt(client)
+        assert 280 <= int(back.cookies["arqlight"]["max-age"]) <= 300, "the provider's ID token is good for 300 s"
+        [kept] = await pool.keys("arqlight:session:*")
+        assert 280_000 <= await pool.pttl(kept) <= 300_000
+        provider.change = {"exp": int(time.time()) + 4}
+        await attempt(client)
+        assert (await client.get("/api/v1/me")).status == 200
+
+        async def is_over() -> bool:
+            return bool((await client.get("/api/v1/me")).status == 401)
+
+        await eventually(is_over)
+        provider.change = {"exp": int(time.time()) + 365 * 24 * 3600}
+        back = await attempt(client)
+        assert int(back.cookies["arqlight"]["max-age"]) == 12 * 3600, "and after ARQLIGHT_SESSION_H hours in any case"
 
 
 async def test_a_token_that_somebody_else_signed_lets_nobody_in(

@@ -2,14 +2,11 @@
 
 from typing import Any
 
-from aiohttp.test_utils import TestClient, TestServer
 from arq import Retry, func
 from arq.connections import ArqRedis
 
-from arqlight.journal.audit import note
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.settings import Settings
-from arqlight_service.app import create_app
 from tests.conftest import StartWorker
 from tests.support.waiting import eventually
 
@@ -62,18 +59,6 @@ async def test_what_is_kept_of_jobs_is_held_to_what_is_set(
     await eventually(is_bounded)
     assert await pool.xlen("arqlight:events") < 100 + 200  # cut by whole nodes of the stream
     assert await pool.xlen("arqlight:logs") < 100 + 200
-
-
-async def test_the_audit_list_is_held_to_what_is_set(pool: ArqRedis, settings: Settings) -> None:
-    for number in range(20):
-        await note(pool, "ada", f"change {number}", None, None)
-    async with TestClient(TestServer(create_app(settings.changed(keep_audit=5)))):
-
-        async def is_bounded() -> bool:
-            return bool(await pool.llen("arqlight:audit") == 5)  # type: ignore[misc]
-
-        await eventually(is_bounded)
-        assert b"change 19" in (await pool.lrange("arqlight:audit", 0, 0))[0]  # type: ignore[misc]
 
 
 async def test_whatever_has_no_bound_of_its_own_ends_by_itself(

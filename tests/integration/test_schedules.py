@@ -96,8 +96,8 @@ async def test_a_schedule_is_edited_run_now_and_switched_off(
     assert "Succeeded" in text
     assert "Switch on" in text
     assert (await client.post("/api/v1/schedules/nope/run")).status == 404
-    audit = (await (await client.get("/api/v1/audit")).json())["items"]
-    changes = [{"enabled": False}, None, {"cron": "30 4 * * 1", "jitter_s": 60}]
+    audit = (await (await client.get("/api/v1/audit?kind=change")).json())["items"]
+    changes = [{"enabled": False}, {"id": job_id}, {"cron": "30 4 * * 1", "jitter_s": 60}]
     assert [entry["to"] for entry in audit] == changes
     assert audit[1]["what"] == "run schedule daily now"
     await start_worker([ok], schedules=[daily])

@@ -136,7 +136,7 @@ class Settings:
         "", "Sites whose scripts may call the API with a token: https://app.example.org.", check=check_origins
     )
     trusted_proxies: str = option(
-        "", "Networks of proxies whose X-Forwarded headers count: 10.0.0.0/8.", check=check_networks
+        "", "Networks of proxies whose X-Forwarded headers count: 10.1.2.0/28.", check=check_networks
     )
     proxy_user_header: str = option(
         "X-Forwarded-User", "Header in which such a proxy names the user.", check=check_header
@@ -194,7 +194,21 @@ class Settings:
     keep_logs: int = option(20_000, least=100, about="Lines of the log that are kept for the page.", most=1_000_000_000)
     keep_job_log: int = option(500, least=1, most=10_000, about="Lines of its own log that a job keeps.")
     keep_attempts: int = option(25, least=1, most=1_000, about="Failed attempts, with their traces, that a job keeps.")
-    keep_audit: int = option(1_000, least=1, about="Entries of the audit list.", most=1_000_000_000)
+    keep_audit: int = option(50_000, least=1, about="Changes in the audit list.", most=10**9)
+    keep_audit_days: float = option(400, above=0, about="Days they stay in it.", most=36_600)
+    keep_audit_routine: int = option(
+        20_000,
+        least=1,
+        about="Jobs, events, telemetry and tests in it.",
+        most=1_000_000_000,
+    )
+    keep_audit_routine_days: float = option(30, above=0, about="Days they stay in it.", most=36_600)
+    keep_audit_sign_ins: int = option(20_000, least=1, about="Sign-ins and sign-outs in it.", most=1_000_000_000)
+    keep_audit_sign_ins_days: float = option(400, above=0, about="Days they stay in it.", most=36_600)
+    keep_audit_secrets: int = option(20_000, least=1, about="Secrets handed out in it.", most=1_000_000_000)
+    keep_audit_secrets_days: float = option(400, above=0, about="Days they stay in it.", most=36_600)
+    keep_audit_refused: int = option(20_000, least=1, about="Refused requests in it.", most=1_000_000_000)
+    keep_audit_refused_days: float = option(90, above=0, about="Days they stay in it.", most=36_600)
     for_families: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def resolved_redis_url(self) -> str:

@@ -11,6 +11,7 @@ from arqlight.tasks import Task
 from arqlight_service.api.accept import wants_page
 from arqlight_service.api.problems import is_form
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
+from arqlight_service.audit.told import tell
 
 DEFAULT = "default"
 
@@ -47,4 +48,6 @@ async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:
     """Enqueue one of the bundled tasks in its own queue, where its jobs go to; the job's id."""
     route = request.app[SETTINGS].route(task.name, queue_name(task.queue))
     connection = request.app[CONNECTIONS].find(route or task.connection)
-    return (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]
+    job_id = (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]
+    tell(request, after={"task": task.name, "id": job_id})
+    return job_id

@@ -14,6 +14,7 @@ from aiohttp import web
 from pydantic import BaseModel, TypeAdapter
 
 from arqlight.jobs.secret_texts import hide_known
+from arqlight.journal.audit_entry import Kind
 from arqlight_service.api.idempotency import answer_once
 from arqlight_service.api.requests import check_query, parse_input, validate
 from arqlight_service.auth.roles import Role, needs
@@ -34,6 +35,7 @@ class Call:
     :param refuses: statuses of problems beside those that any call may have.
     :param by_connection: whether `?connection=` chooses where.
     :param shown_once: whether its answer holds a secret, and is not kept for one who sends the request again.
+    :param lines: whether it also answers with lines of JSON, each an object.
     """
 
     tag: str
@@ -43,6 +45,7 @@ class Call:
     refuses: tuple[int, ...] = ()
     by_connection: bool = False
     shown_once: bool = False
+    lines: bool = False
 
 
 def call(
@@ -57,13 +60,15 @@ def call(
     by_connection: bool = False,
     shown_once: bool = False,
     does: str = "",
+    kind: Kind = "change",
+    lines: bool = False,
 ) -> Callable[[Handler], CallHandler]:
-    """State what a handler of the API is (see `Call`; `role`, `purpose` and `does` as in `roles.Need`).
+    """State what a handler of the API is (see `Call`; `role`, `purpose`, `does` and `kind` as in `roles.Need`).
 
     A query parameter that the call does not know is refused with 400, a body of another kind than JSON or a form with
     415, and one that does not fit with 422.
     """
-    stated = Call(tag, answers, query, body, refuses, by_connection, shown_once)
+    stated = Call(tag, answers, query, body, refuses, by_connection, shown_once, lines)
 
     def mark(handler: Handler) -> CallHandler:
         @functools.wraps(handler)
@@ -85,7 +90,7 @@ def call(
             return response
 
         setattr(run, _MARK, stated)
-        return needs(role, purpose, does)(run)
+        return needs(role, purpose, does, "secret" if shown_once else kind)(run)
 
     return mark
 
@@ -98,6 +103,6 @@ def call_of(handler: Any) -> Call | None:
 
 def _check(stated: Call, response: web.StreamResponse) -> None:
     shape = stated.answers[response.status]
-    if shape is not None:
+    if shape is not None and not (stated.lines and not isinstance(response, web.Response)):
         text = response.text if isinstance(response, web.Response) else None
         TypeAdapter(shape).validate_python(json.loads(text or "null"), strict=False)

@@ -25,7 +25,14 @@ async def list_connections(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/connections/{name}/test")
-@call(Role.OPERATOR, tag="connections", answers={200: TestedConnection}, refuses=(404,), does="test connection {name}")
+@call(
+    Role.OPERATOR,
+    tag="connections",
+    answers={200: TestedConnection},
+    refuses=(404,),
+    does="test connection {name}",
+    kind="routine",
+)
 async def test_connection(request: web.Request) -> web.Response:
     """Ask a connection now; `database` is the database of the task families."""
     name = request.match_info["name"]

@@ -22,6 +22,7 @@ from arqlight_service.api.shapes.answer import Page
 from arqlight_service.api.shapes.job import Cancelled, Job, JobDetail, JobIds
 from arqlight_service.api.shapes.queue import Stats
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS, connection_of
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.roles import ENQUEUE, Role
 
 routes = web.RouteTableDef()
@@ -53,6 +54,8 @@ async def list_jobs(request: web.Request, query: JobsQuery) -> web.Response:
     body=(JobRequest, JobsRequest),
     refuses=(409,),
     by_connection=True,
+    does="enqueue",
+    kind="routine",
 )
 async def enqueue(request: web.Request) -> web.Response:
     """Enqueue a job, answered with it and its `Location`; or many, all of them or none, answered with their ids."""
@@ -65,6 +68,7 @@ async def enqueue(request: web.Request) -> web.Response:
         ids = await connection.journal.enqueue(jobs)
     except SerializationError as error:
         raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
+    tell(request, after={"tasks": sorted({job.task for job in asked}), "jobs": len(ids), "ids": ids[:20]})
     if isinstance(body, JobRequest):
         # Of a job too large to be read for a list, the task is known here all the same.
         shown = await connection.reader.job_json(ids[0]) | {"task": body.task}
@@ -117,6 +121,7 @@ async def cancel(request: web.Request) -> web.Response:
     if job.state == "processing" and not await _aborts(request, job.worker):
         raise Problem(409, f"job {job.id!r} runs in a worker that aborts no jobs; set allow_abort_jobs = True there")
     cancelled = await connection_of(request).journal.cancel(job.id, job.queue, job.task, job.created_ms)
+    tell(request, before={"state": job.state, "task": job.task})
     told: dict[str, Any] = {"id": shown_name(job.id), "state": "cancelled" if cancelled else "processing"}
     return done(request, told, f"/jobs/{segment(told['id'])}", 202)
 
@@ -142,6 +147,7 @@ async def again(request: web.Request, edited: EditedJob) -> web.Response:
         new_id = (await connection_of(request).journal.enqueue(await resolve_jobs(reader, [asked])))[0]
     except SerializationError as error:
         raise Problem(422, f"the arguments cannot be pickled: {error.__cause__}") from error
+    tell(request, after={"task": job.task, "id": new_id})
     shown = await reader.job_json(new_id)
     return done(request, shown, f"/jobs/{segment(shown['id'])}", 201)
 

@@ -13,6 +13,7 @@ from arqlight_service.api.requests import KnownId
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.operator import Operation
 from arqlight_service.app_keys import OPERATIONS, connection_of
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.identity import actor
 from arqlight_service.auth.roles import Role
 from arqlight_service.operations.operations import MOST_IDS
@@ -44,6 +45,7 @@ async def operations(request: web.Request) -> web.Response:
     body=OperationRequest,
     refuses=(404, 409),
     by_connection=True,
+    does="retry or delete failed jobs",
 )
 async def start_operation(request: web.Request, asked: OperationRequest) -> web.Response:
     """Retry or delete many failed jobs in the background: those of `ids`, those that match, or with `all` every one."""
@@ -56,6 +58,11 @@ async def start_operation(request: web.Request, asked: OperationRequest) -> web.
         where=where,
         ids=tuple(dict.fromkeys(asked.ids)),
     )
+    selected = operation.where or {"ids": list(operation.ids[:20])}
+    tell(
+        request, what=f"{asked.kind} failed jobs",
+        after={"operation": operation.id, "total": operation.total, **selected},
+    )  # fmt: skip
     return done(request, operation.to_json(), "/failed", 202)
 
 

@@ -14,7 +14,8 @@ from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.operator import Operation
 from arqlight_service.api.shapes.queue import Paused, Queue, Rates
 from arqlight_service.api.shapes.worker import Worker
-from arqlight_service.app_keys import CONNECTIONS, OPERATIONS, connection_of, home_of
+from arqlight_service.app_keys import OPERATIONS, connection_of
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.identity import actor
 from arqlight_service.auth.roles import Role
 
@@ -36,18 +37,33 @@ async def queues(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/queues/{queue}/{action:pause|resume}")
-@call(Role.OPERATOR, tag="queues", answers={200: Paused}, refuses=(404, 409), by_connection=True)
+@call(
+    Role.OPERATOR,
+    tag="queues",
+    answers={200: Paused},
+    refuses=(404, 409),
+    by_connection=True,
+    does="queue {queue}",
+)
 async def pause(request: web.Request) -> web.Response:
     """Stop, or go on, claiming from a queue: in force with the next claim of any worker."""
     key, action = await known_queue(request, path_name(request, "queue")), request.match_info["action"]
     if await connection_of(request).journal.pause(key, action == "pause"):
-        what = f"queue {queue_name(key)}{_of(request)}"
-        await home_of(request.app).audit.note(actor(request), what, *_before_after(action))
+        before, after = _before_after(action)
+        tell(request, before=before, after=after)
     return done(request, {"queue": queue_name(key), "paused": action == "pause"}, "/queues")
 
 
 @routes.post("/api/v1/queues/{queue}/empty")
-@call(Role.ADMIN, tag="queues", answers={202: Operation}, body=Confirmation, refuses=(404, 409), by_connection=True)
+@call(
+    Role.ADMIN,
+    tag="queues",
+    answers={202: Operation},
+    body=Confirmation,
+    refuses=(404, 409),
+    by_connection=True,
+    does="empty queue {queue}",
+)
 async def empty(request: web.Request, given: Confirmation) -> web.Response:
     """Remove all that waits in a queue, in the background."""
     key = await known_queue(request, path_name(request, "queue"))
@@ -57,6 +73,7 @@ async def empty(request: web.Request, given: Confirmation) -> web.Response:
     operation = await request.app[OPERATIONS].start(
         "empty", actor(request), connection=connection_of(request).name, queue=key
     )
+    tell(request, after={"operation": operation.id, "total": operation.total})
     return done(request, operation.to_json(), "/queues", 202)
 
 
@@ -77,9 +94,3 @@ async def workers(request: web.Request) -> web.Response:
 
 def _before_after(action: str) -> tuple[str, str]:
     return ("running", "paused") if action == "pause" else ("paused", "running")
-
-
-def _of(request: web.Request) -> str:
-    """Which connection, for the audit list, where it is not the first one."""
-    connection = connection_of(request)
-    return "" if connection is request.app[CONNECTIONS].first else f" of {connection.name}"

@@ -17,7 +17,7 @@ from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.job import Enqueued
 from arqlight_service.api.shapes.operator import Schedule
 from arqlight_service.app_keys import connection_of
-from arqlight_service.auth.identity import actor
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.roles import Role
 
 routes = web.RouteTableDef()
@@ -43,14 +43,23 @@ async def schedules(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/schedules/{name}")
 @routes.patch("/api/v1/schedules/{name}")
-@call(Role.ADMIN, tag="schedules", answers={200: Schedule}, body=ScheduleChange, refuses=(404,), by_connection=True)
+@call(
+    Role.ADMIN,
+    tag="schedules",
+    answers={200: Schedule},
+    body=ScheduleChange,
+    refuses=(404,),
+    by_connection=True,
+    does="schedule {name}",
+)
 async def edit_schedule(request: web.Request, change: ScheduleChange) -> web.Response:
     """Change when a periodic job runs, or whether it does."""
     if not (given := change.model_dump(exclude_none=True)):
         raise Problem(422, "nothing to change was given", field="body")
     name = path_name(request, "name")
     kept = connection_of(request, "schedules").schedules
-    changed = await kept.change(name, who=actor(request), **given)
+    before, changed = await kept.change(name, **given)
+    tell(request, before={field: getattr(before, field) for field in given}, after=given)
     last = (await kept.last_jobs()).get(name)
     return done(request, schedule_json(changed, last), "/schedules")
 
@@ -67,6 +76,7 @@ async def edit_schedule(request: web.Request, change: ScheduleChange) -> web.Res
 async def run_schedule(request: web.Request) -> web.Response:
     """Enqueue its job now."""
     job_id = await connection_of(request, "schedules").schedules.fire_now(path_name(request, "name"))
+    tell(request, after={"id": job_id})
     return done(request, {"id": job_id}, "/schedules", 202)
 
 

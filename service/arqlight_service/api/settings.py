@@ -1,4 +1,4 @@
-"""What is set for queues and tasks over what the code says, and who changed what."""
+"""What is set for queues and tasks over what the code says."""
 
 from dataclasses import fields
 from typing import Literal
@@ -14,10 +14,9 @@ from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
-from arqlight_service.api.shapes.audit import AuditEntry
 from arqlight_service.api.shapes.operator import Setting
 from arqlight_service.app_keys import connection_of
-from arqlight_service.auth.identity import actor
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.roles import Role
 
 # What can be set, and what each is.
@@ -49,7 +48,15 @@ async def settings(request: web.Request) -> web.Response:
 
 @routes.post("/api/v1/settings/{kind:queue|task}/{name}")
 @routes.put("/api/v1/settings/{kind:queue|task}/{name}")
-@call(Role.ADMIN, tag="settings", answers={200: Setting}, body=OverrideRequest, refuses=(404,), by_connection=True)
+@call(
+    Role.ADMIN,
+    tag="settings",
+    answers={200: Setting},
+    body=OverrideRequest,
+    refuses=(404,),
+    by_connection=True,
+    does="{kind} {name}",
+)
 async def change_settings(request: web.Request, given: OverrideRequest) -> web.Response:
     """Set timeout, tries, back-off and the like of a queue or task; what is left out is as the code says."""
     kind, name = request.match_info["kind"], path_name(request, "name")
@@ -57,12 +64,6 @@ async def change_settings(request: web.Request, given: OverrideRequest) -> web.R
     if kind == "task" and name not in await connection_of(request).reader.known_tasks():
         raise Problem(404, f"no worker has announced a task {name!r}")
     overrides = connection_of(request, "overrides").overrides
-    chosen = await overrides.set(kind, key, given.model_dump(), actor(request))
+    before, chosen = await overrides.set(kind, key, given.model_dump())
+    tell(request, before=before.values(), after=chosen.values())
     return done(request, {"kind": kind, "name": name, **chosen.values()}, "/settings")
-
-
-@routes.get("/api/v1/audit")
-@call(Role.VIEWER, tag="settings", answers={200: Items[AuditEntry]}, by_connection=True)
-async def audit(request: web.Request) -> web.Response:
-    """Who changed what, from what, to what; the newest first."""
-    return web.json_response({"items": await connection_of(request, "audit").audit.read()})

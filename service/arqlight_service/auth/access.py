@@ -8,13 +8,14 @@ from arq.utils import timestamp_ms
 from arqlight.connections.parts.store import Store
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
+from arqlight_service.auth.folded_names import folded
 from arqlight_service.auth.hashing import hashed
 from arqlight_service.auth.identity import Identity
 from arqlight_service.auth.oidc import Provider
 from arqlight_service.auth.proxies import Proxies
 from arqlight_service.auth.role_rules import Grants
 from arqlight_service.auth.roles import Role
-from arqlight_service.auth.sessions import Session, Sessions, csrf_of
+from arqlight_service.auth.sessions import NewSession, Session, Sessions, csrf_of
 from arqlight_service.auth.throttle import Tries
 from arqlight_service.auth.tokens import Token, Tokens
 from arqlight_service.auth.users import User, Users
@@ -35,7 +36,7 @@ class Access:
         self.has_sign_in = settings.auth in ("users", "oidc") and store is not None
         self.grants = Grants(settings.roles)
         self.provider = Provider(settings, store.sign_ins) if settings.auth == "oidc" and store else None
-        self.session_s = settings.session_h * 3600
+        self._is_https = (settings.public_url or "").lower().startswith("https://")
         self.proxies = Proxies(settings)
         self._keys = keys
         self._believes_proxy = settings.auth == "proxy"
@@ -54,11 +55,19 @@ class Access:
             return _of_token(token) if token else None
         if self._believes_proxy:
             return self._of_proxy(request) if by_proxy else None
-        cookie = request.cookies.get(cookie_name(request))
+        cookie = request.cookies.get(self.cookie_name(request))
         if not cookie or not self.sessions:
             return None
         session = await self.sessions.find(hashed(cookie))
         return await self._of_session(session, csrf_of(cookie)) if session else None
+
+    def is_secure(self, request: web.Request) -> bool:
+        """Whether the browser came over HTTPS, so that its cookies are Secure: by the request, or the public URL."""
+        return self._is_https or request.scheme == "https"
+
+    def cookie_name(self, request: web.Request) -> str:
+        """Over HTTPS a name that browsers take only from this very host, and only Secure (RFC 6265bis, 4.1.3.2)."""
+        return f"__Host-{COOKIE}" if self.is_secure(request) else COOKIE
 
     async def is_still_good(self, identity: Identity) -> bool:
         """Whether somebody recognized before would be recognized again, with the same role."""
@@ -90,15 +99,16 @@ class Access:
         csrf = csrf_of(self._keys.derive("csrf") + name.encode("utf-8", "replace"))
         return Identity(name, role, "proxy", csrf=csrf, until_ms=timestamp_ms() + PROXY_LIFE_MS)
 
-    async def sign_in(self, name: str, password: str, address: str) -> tuple[User, str] | None:
-        """The user and the new session's cookie; None when name or password is wrong. Raises Problem 429."""
+    async def sign_in(self, name: str, password: str, address: str) -> tuple[User, NewSession] | None:
+        """The user and the new session; None when name or password is wrong. Raises Problem 429."""
         if self.users is None or self.sessions is None or self.tries is None:
             return None
-        await self.tries.count(name, address)
+        counted = folded(name)  # another way to write a name is no further try
+        await self.tries.count(counted, address)
         user = await self.users.verify(name, password)
         if user is None:
             return None
-        await self.tries.forget(name, address)
+        await self.tries.forget(counted, address)
         return user, await self.sessions.begin(user.name, user.stamp)
 
 
@@ -120,8 +130,3 @@ def bearer_of(request: web.Request) -> str | None:
         return text.strip()
     offered = [each.strip() for each in request.headers.get("Sec-WebSocket-Protocol", "").split(",")]
     return next((each.removeprefix(BEARER_PROTOCOL) for each in offered if each.startswith(BEARER_PROTOCOL)), None)
-
-
-def cookie_name(request: web.Request) -> str:
-    """Over HTTPS a name that browsers take only from this very host, and only Secure (RFC 6265bis, 4.1.3.2)."""
-    return f"__Host-{COOKIE}" if request.scheme == "https" else COOKIE

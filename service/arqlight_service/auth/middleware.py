@@ -8,24 +8,21 @@ from urllib.parse import quote, urlsplit
 
 from aiohttp import web
 
-from arqlight.connections.connection_errors import SERVER_ERRORS
 from arqlight.errors import SettingsError
 from arqlight.journal.tracing import request_span
 from arqlight.settings import Settings, split_names
 from arqlight_service.api.accept import wants_page
 from arqlight_service.api.cross_origin import allowed_origin
-from arqlight_service.api.idempotency import REPLAYED
 from arqlight_service.api.problems import Handler, Problem, is_form
 from arqlight_service.api.requests import CSRF_FIELD, read_form
-from arqlight_service.app_keys import CONNECTIONS, SETTINGS, home_of
+from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access, bearer_of
-from arqlight_service.auth.identity import IDENTITY, Identity, actor
+from arqlight_service.auth.identity import IDENTITY, Identity
 from arqlight_service.auth.oidc import check_packages
 from arqlight_service.auth.role_rules import Grants
-from arqlight_service.auth.roles import Need, Role, need_of
+from arqlight_service.auth.roles import SAFE_METHODS, Need, Role, need_of
 
 logger = logging.getLogger("arqlight.access")
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 BODY_S = 30.0
 CSRF_HEADER = "X-CSRF-Token"
 _NOT_FOUND = Need(Role.VIEWER)
@@ -66,7 +63,7 @@ def refuse_open_service(settings: Settings) -> None:
     Grants(settings.roles)
     if settings.auth == "proxy" and not (settings.trusted_proxies and settings.roles):
         raise SettingsError(
-            "ARQLIGHT_AUTH=proxy needs ARQLIGHT_TRUSTED_PROXIES (the networks whose word counts, 10.0.0.0/8) and "
+            "ARQLIGHT_AUTH=proxy needs ARQLIGHT_TRUSTED_PROXIES (the networks whose word counts, 10.1.2.0/28) and "
             "ARQLIGHT_ROLES (who may do what: ada@example.org=admin,*@example.org=viewer)"
         )
     if settings.auth == "oidc":
@@ -107,34 +104,15 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         identity = await access.identify(request, by_proxy=by_proxy)
         if identity is None:
             return _ask_to_sign_in(request, access)
+        request[IDENTITY] = sent[IDENTITY] = identity
         if not identity.may(need):
             raise Problem(403, _refusal(identity, need))
         if changes and identity.csrf:
             await _check_csrf(request, identity)
-        request[IDENTITY] = sent[IDENTITY] = identity
     if changes and request.body_exists:
         await _read_in_time(request)
-    try:
-        with request_span(request.method, _route_of(request), request.headers):
-            response = await handler(request)
-    except web.HTTPSeeOther:
-        await _note(request, need)
-        raise
-    if response.status < 400 and REPLAYED not in response.headers:
-        await _note(request, need)
-    return response
-
-
-async def _note(request: web.Request, need: Need) -> None:
-    """Who did what, for the audit list."""
-    if request.method not in SAFE_METHODS and need.does and request.app[CONNECTIONS].home:
-        what = need.does.format_map(request.match_info)
-        connection = request.query.get("connection")
-        what = what[:500] + (f" of {connection}" if connection else "")
-        try:
-            await home_of(request.app).audit.note(actor(request), what, None, None)
-        except SERVER_ERRORS as error:  # it is done all the same: the answer must not say otherwise
-            logger.error("%s: %s; the audit list does not have it: %s", actor(request), what, error)
+    with request_span(request.method, _route_of(request), request.headers):
+        return await handler(request)
 
 
 async def _read_in_time(request: web.Request) -> None:
@@ -154,11 +132,10 @@ def _route_of(request: web.Request) -> str:
 def _check_host(request: web.Request, access: Access, need: Need) -> None:
     """A name that is not ours is another site's, made to lead here (DNS rebinding).
 
-    Probes and programs with a token come by any name: no browser sends what they send by itself.
+    Probes come by any name. Programs with a token may also name the address that they came to, as Prometheus does of a
+    pod: nobody makes an address lead elsewhere.
     """
     if need.role is Role.PUBLIC and request.path in ("/healthz", "/readyz"):
-        return
-    if not access.is_open and bearer_of(request) is not None:
         return
     try:
         host = (urlsplit(f"//{request.host}").hostname or "").lower()
@@ -167,11 +144,19 @@ def _check_host(request: web.Request, access: Access, need: Need) -> None:
     # Where nobody signs in, no other name is answered for: a proxy that passes one on would let everybody in.
     if is_loopback(host) or (not access.is_open and host in allowed_hosts(request.app[SETTINGS])):
         return
+    if not access.is_open and bearer_of(request) is not None and is_own_address(request, host):
+        return
     raise Problem(
         421,
         f"this service does not answer for {host[:100]!r}: set ARQLIGHT_AUTH, and ARQLIGHT_PUBLIC_URL or "
         "ARQLIGHT_ALLOWED_HOSTS, or let the proxy set Host",
     )
+
+
+def is_own_address(request: web.Request, host: str) -> bool:
+    """Whether that is the address at which this connection was taken."""
+    own = request.transport.get_extra_info("sockname") if request.transport else None
+    return bool(own) and isinstance(own, tuple) and host in (own[0], str(own[0]).removeprefix("::ffff:"))
 
 
 def _is_same_origin(request: web.Request) -> bool:

@@ -32,6 +32,15 @@ class Begun:
     next: str
 
 
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Who came back from the provider: the name, the end of the ID token, and where that one wanted to go."""
+
+    name: str
+    until_ms: int
+    next: str
+
+
 class Provider:
     """An OpenID Connect provider. What it says of itself is asked for when it is needed, and every ten minutes."""
 
@@ -58,8 +67,8 @@ class Provider:
         await self._sign_ins.set(begun.state, json.dumps(asdict(begun)), LIFE_S * 1000)
         return str(url), begun.state
 
-    async def finish(self, state: str, code: str, back: str) -> tuple[str, str]:
-        """The name of who came back, and where that one wanted to go. Raises Problem 403 or 502."""
+    async def finish(self, state: str, code: str, back: str) -> SignedIn:
+        """Who came back, until when, and where that one wanted to go. Raises Problem 403 or 502."""
         text = await self._sign_ins.take(state)
         if text is None:
             raise Problem(403, "this sign-in was not started here, or took longer than ten minutes; start again")
@@ -77,9 +86,13 @@ class Provider:
         name = claims.get(self._claim)
         if not isinstance(name, str) or not name:
             raise Problem(403, f"the ID token has no claim {self._claim} (ARQLIGHT_OIDC_CLAIM)")
-        if self._claim == "email" and claims.get("email_verified") is False:
-            raise Problem(403, "the provider has not verified this person's e-mail address")
-        return name, begun.next
+        if self._claim == "email" and claims.get("email_verified") is not True:
+            raise Problem(
+                403,
+                "the provider does not say that it has verified this person's e-mail address (email_verified: true in "
+                "the ID token); let it, or name another claim in ARQLIGHT_OIDC_CLAIM",
+            )
+        return SignedIn(name, int(claims["exp"]) * 1000, begun.next)
 
     def _check(self, id_token: str, nonce: str) -> dict[str, Any]:
         """The claims of an ID token that is the provider's, for us, of this sign-in, and not over."""

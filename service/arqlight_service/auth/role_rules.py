@@ -4,6 +4,7 @@ from fnmatch import fnmatchcase
 
 from arqlight.errors import SettingsError
 from arqlight.settings import split_names
+from arqlight_service.auth.folded_names import folded, is_stable
 from arqlight_service.auth.roles import Role, role_named
 
 LONGEST_NAME = 200
@@ -21,10 +22,12 @@ class Grants:
                 raise SettingsError(
                     f"ARQLIGHT_ROLES: {entry!r} is not pattern=role with one of viewer, operator, admin"
                 )
-            self._grants.append((pattern.lower(), role))
+            if not is_stable(pattern):
+                raise SettingsError(f"ARQLIGHT_ROLES: {pattern!r} fits nobody; write it as Unicode's NFKC does")
+            self._grants.append((folded(pattern), role))
 
     def role_of(self, name: str) -> Role | None:
-        """The role of that name; None for one that no pattern fits, or that is no name."""
-        if not name or len(name) > LONGEST_NAME or not name.isprintable():
+        """The role of that name; None for one that no pattern fits, that is no name, or that looks like another."""
+        if not name or len(name) > LONGEST_NAME or not name.isprintable() or not is_stable(name):
             return None
-        return next((role for pattern, role in self._grants if fnmatchcase(name.lower(), pattern)), None)
+        return next((role for pattern, role in self._grants if fnmatchcase(folded(name), pattern)), None)

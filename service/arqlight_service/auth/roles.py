@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from aiohttp import web
 
 from arqlight.errors import SettingsError
+from arqlight.journal.audit_entry import Kind
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 _MARK = "__need__"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Role(enum.IntEnum):
@@ -42,19 +44,21 @@ def role_named(name: str) -> Role | None:
 class Need:
     """What a route asks for: a role, or a token made for the `purpose` alone.
 
-    `does` is what the audit list says of a success, with names of the path in braces; "" leaves it to the handler.
+    `does` is what the audit list says of it, with names of the path in braces, and `kind` under which entries. Of a GET
+    there is an entry only where it hands out a secret or signs somebody in.
     """
 
     role: Role
     purpose: str = ""
     does: str = ""
+    kind: Kind = "change"
 
 
-def needs(role: Role, purpose: str = "", does: str = "") -> Callable[[Handler], Handler]:
+def needs(role: Role, purpose: str = "", does: str = "", kind: Kind = "change") -> Callable[[Handler], Handler]:
     """State what a handler needs."""
 
     def mark(handler: Handler) -> Handler:
-        setattr(handler, _MARK, Need(role, purpose, does))
+        setattr(handler, _MARK, Need(role, purpose, does, kind))
         return handler
 
     return mark

@@ -23,6 +23,14 @@ class Session:
     by: str = "users"
 
 
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """What its cookie holds, and for how long."""
+
+    cookie: str
+    life_s: int
+
+
 class Sessions:
     """Begins, finds and ends sessions."""
 
@@ -30,12 +38,13 @@ class Sessions:
         self._texts = texts
         self._life_ms = int(hours * 3_600_000)
 
-    async def begin(self, name: str, stamp: str, by: str = "users") -> str:
-        """A new session; what its cookie holds. `by`: who says that it is this person."""
-        cookie = secrets.token_urlsafe(32)
-        entry = {"user": name, "stamp": stamp, "until_ms": timestamp_ms() + self._life_ms, "by": by}
-        await self._texts.set(hashed(cookie), json.dumps(entry), self._life_ms)
-        return cookie
+    async def begin(self, name: str, stamp: str, by: str = "users", until_ms: int | None = None) -> NewSession:
+        """A new session. `by`: who says that it is this person, and until when, at the latest."""
+        cookie, now = secrets.token_urlsafe(32), timestamp_ms()
+        life_ms = self._life_ms if until_ms is None else max(1, min(self._life_ms, until_ms - now))
+        entry = {"user": name, "stamp": stamp, "until_ms": now + life_ms, "by": by}
+        await self._texts.set(hashed(cookie), json.dumps(entry), life_ms)
+        return NewSession(cookie, max(1, life_ms // 1000))
 
     async def find(self, key: str) -> Session | None:
         """The session behind a key, while it lives."""

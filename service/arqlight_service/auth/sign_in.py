@@ -12,11 +12,13 @@ from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, parse_input
 from arqlight_service.api.shapes.operator import Me
-from arqlight_service.app_keys import SETTINGS, home_of
-from arqlight_service.auth.access import ACCESS, COOKIE, cookie_name
-from arqlight_service.auth.identity import actor, identity_of
+from arqlight_service.app_keys import SETTINGS
+from arqlight_service.audit.told import tell
+from arqlight_service.auth.access import ACCESS, COOKIE
+from arqlight_service.auth.identity import identity_of
 from arqlight_service.auth.oidc import LIFE_S
 from arqlight_service.auth.roles import Role, needs
+from arqlight_service.auth.sessions import NewSession
 
 routes = web.RouteTableDef()
 STATE = "arqlight-signing-in"
@@ -48,23 +50,23 @@ async def sign_in_page(request: web.Request) -> dict[str, Any]:
 
 
 @routes.post("/sign-in")
-@needs(Role.PUBLIC)
+@needs(Role.PUBLIC, does="sign in", kind="sign-in")
 async def sign_in(request: web.Request) -> web.Response:
     """303 to where the person wanted to go, with the session's cookie; 401 with the form again; 429 after many."""
     access = request.app[ACCESS]
     if not access.has_sign_in or access.users is None:
         raise Problem(404, "sign-in with a password is not enabled (ARQLIGHT_AUTH)")
+    _check_https(request)
     given = await parse_input(request, Credentials)
-    audit, address = home_of(request.app).audit, request.remote or "unknown"
-    found = await access.sign_in(given.name.strip(), given.password, address)
+    tell(request, what=f"sign in as {given.name[:100]}")
+    found = await access.sign_in(given.name.strip(), given.password, request.remote or "unknown")
     if found is None:
-        await audit.note(address, f"sign in as {given.name[:100]}", None, "refused")
         shown = {"page": "sign_in", "next": inside(given.next), "has_users": True, "provider": ""}
         shown["wrong"] = "There is no user with this name and password."
         return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
-    user, cookie = found
-    await audit.note(user.name, f"sign in from {address}", None, "signed in")
-    raise _welcome(request, cookie, given.next)
+    user, session = found
+    tell(request, who=user.name)
+    raise _welcome(request, session, given.next)
 
 
 @routes.get("/sign-in/provider")
@@ -74,6 +76,7 @@ async def go_to_provider(request: web.Request) -> web.Response:
     access = request.app[ACCESS]
     if access.provider is None:
         raise Problem(404, "sign-in with OpenID Connect is not enabled (ARQLIGHT_AUTH)")
+    _check_https(request)
     url, state = await access.provider.begin(_callback(request), inside(request.query.get("next", "/")))
     answer = web.HTTPSeeOther(url)
     _set_cookie(request, answer, STATE, state, LIFE_S, "/sign-in")
@@ -81,7 +84,7 @@ async def go_to_provider(request: web.Request) -> web.Response:
 
 
 @routes.get("/sign-in/callback")
-@needs(Role.PUBLIC)
+@needs(Role.PUBLIC, does="sign in", kind="sign-in")
 async def come_back(request: web.Request) -> web.Response:
     """From the provider: 303 to where the person wanted to go, with the session's cookie; 403 for who has no role."""
     access, query = request.app[ACCESS], request.query
@@ -92,13 +95,14 @@ async def come_back(request: web.Request) -> web.Response:
         raise Problem(403, "this sign-in was started in another browser; start again")
     if "code" not in query:
         raise Problem(403, f"the provider refused the sign-in: {query.get('error', 'no code')[:200]}")
-    name, to = await access.provider.finish(state, query["code"], _callback(request))
-    audit, address = home_of(request.app).audit, request.remote or "unknown"
+    person = await access.provider.finish(state, query["code"], _callback(request))
+    name = person.name
+    tell(request, what=f"sign in as {name[:100]}")
     if access.grants.role_of(name) is None:
-        await audit.note(address, f"sign in as {name[:100]}", None, "refused: no role")
         raise Problem(403, f"{name[:200]!r} has no role here (ARQLIGHT_ROLES)")
-    await audit.note(name, f"sign in from {address}", None, "signed in")
-    raise _welcome(request, await access.sessions.begin(name, "", "oidc"), to)
+    tell(request, who=name)
+    session = await access.sessions.begin(name, "", "oidc", person.until_ms)
+    raise _welcome(request, session, person.next)
 
 
 def _callback(request: web.Request) -> str:
@@ -106,10 +110,22 @@ def _callback(request: web.Request) -> str:
     return f"{base.rstrip('/')}/sign-in/callback"
 
 
-def _welcome(request: web.Request, cookie: str, to: str) -> web.HTTPSeeOther:
+def _check_https(request: web.Request) -> None:
+    """Raise Problem where a browser came over HTTPS and the cookie would not be Secure, for nobody here knows that."""
+    said = [each.strip().lower() for each in request.headers.get("X-Forwarded-Proto", "").split(",")]
+    if "https" in said and not request.app[ACCESS].is_secure(request):
+        raise Problem(
+            421,
+            f"this came over HTTPS through {request.remote}, whose word on that does not count, and a cookie without "
+            "Secure is not set; name the proxy in ARQLIGHT_TRUSTED_PROXIES, and let it set X-Forwarded-Proto, or set "
+            "ARQLIGHT_PUBLIC_URL to the https:// address",
+        )
+
+
+def _welcome(request: web.Request, session: NewSession, to: str) -> web.HTTPSeeOther:
     """To where the person wanted to go, with the session's cookie."""
     answer = web.HTTPSeeOther(inside(to))
-    _set_cookie(request, answer, cookie_name(request), cookie, int(request.app[ACCESS].session_s))
+    _set_cookie(request, answer, request.app[ACCESS].cookie_name(request), session.cookie, session.life_s)
     answer.del_cookie(STATE, path="/sign-in")
     return answer
 
@@ -118,20 +134,18 @@ def _set_cookie(
     request: web.Request, answer: web.HTTPSeeOther, name: str, value: str, life_s: int, path: str = "/"
 ) -> None:
     """A cookie that no script and no other site's form sees."""
-    answer.set_cookie(
-        name, value, max_age=life_s, path=path, httponly=True, samesite="Lax", secure=request.scheme == "https"
-    )
+    secure = request.app[ACCESS].is_secure(request)
+    answer.set_cookie(name, value, max_age=life_s, path=path, httponly=True, samesite="Lax", secure=secure)
 
 
 @routes.post("/sign-out")
-@needs(Role.VIEWER)
+@needs(Role.VIEWER, does="sign out", kind="sign-in")
 async def sign_out(request: web.Request) -> web.Response:
     """The session ends; feeds that it opened close within seconds."""
     access, identity = request.app[ACCESS], identity_of(request)
     if access.sessions is None or identity is None or identity.by != "session":
         raise Problem(409, "there is no session here to end; sign out at the proxy or provider")
     await access.sessions.end(identity.key)
-    await home_of(request.app).audit.note(actor(request), "sign out", None, None)
     answer = web.HTTPSeeOther("/sign-in")
     for name in (COOKIE, f"__Host-{COOKIE}"):
         answer.del_cookie(name, path="/", secure=name.startswith("__Host-"), httponly=True, samesite="Lax")

@@ -10,6 +10,7 @@ from arq.utils import timestamp_ms
 from arqlight.connections.parts.records import Records
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.jobs.display import iso
+from arqlight_service.auth.folded_names import is_stable
 from arqlight_service.auth.hashing import hashed
 from arqlight_service.auth.roles import PURPOSES, SCOPES, Role, role_named
 
@@ -60,6 +61,8 @@ class Tokens:
         """A new token, and its text, which is never shown again. Raises InvalidInput."""
         if not name or len(name) > LONGEST_NAME or not name.isprintable():
             raise InvalidInput("name", f"{name[:50]!r} is not a name: 1 to {LONGEST_NAME} printable characters")
+        if not is_stable(name):
+            raise InvalidInput("name", f"{name!r} looks like another name (Unicode's NFKC changes it)")
         if scope not in SCOPES:
             raise InvalidInput("scope", f"no scope {scope!r}; there are {', '.join(SCOPES)}")
         if not 0 < days <= LONGEST_DAYS:

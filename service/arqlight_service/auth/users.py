@@ -15,6 +15,7 @@ from arq.utils import timestamp_ms
 from arqlight.connections.parts.records import Records
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.jobs.display import iso
+from arqlight_service.auth.folded_names import folded, is_stable
 from arqlight_service.auth.roles import Role, role_named
 
 SHORTEST_PASSWORD = 12
@@ -52,11 +53,18 @@ class Users:
         self._records = records
 
     async def add(self, name: str, password: str, role: str) -> User:
-        """Create a user. Raises InvalidInput for a name that is taken or none, a weak password, an unknown role."""
+        """Create a user, under the name folded. Raises InvalidInput for a name that is taken or none, a weak password,
+        an unknown role.
+        """
+        if not is_stable(name):
+            raise InvalidInput("name", f"{name!r} looks like another name (Unicode's NFKC changes it)")
         if not _NAME.fullmatch(name):
             raise InvalidInput("name", f"{name!r} is not a name: letters, digits and . _ @ + - , 100 at most")
-        user = User(name, _role(role), secrets.token_hex(8), timestamp_ms(), await _hashed(password, name))
-        if not await self._records.add(name, _written(user)):
+        kept = folded(name)
+        user = User(kept, _role(role), secrets.token_hex(8), timestamp_ms(), await _hashed(password, name))
+        # Earlier versions kept names as they were typed.
+        is_taken = any(folded(each) == kept for each in await self._records.all())
+        if is_taken or not await self._records.add(kept, _written(user)):
             raise InvalidInput("name", f"{name!r} is a user already; change it with `arqlight user change`")
         return user
 
@@ -66,24 +74,27 @@ class Users:
         if user is None:
             raise NotFound(f"no user {name!r}")
         changed = User(
-            name,
+            user.name,
             user.role if role is None else _role(role),
             secrets.token_hex(8),
             user.created_ms,
             user.password if password is None else await _hashed(password, name),
         )
-        await self._records.set(name, _written(changed))
+        await self._records.set(user.name, _written(changed))
         return changed
 
     async def remove(self, name: str) -> None:
         """Gone, with every session. Raises NotFound."""
-        if not await self._records.delete(name):
+        user = await self.find(name)
+        if user is None or not await self._records.delete(user.name):
             raise NotFound(f"no user {name!r}")
 
     async def find(self, name: str) -> User | None:
-        """One user."""
-        entry = await self._records.get(name)
-        return None if entry is None else _read(name, entry)
+        """One user, however the name is written."""
+        for kept in (name, folded(name)):
+            if (entry := await self._records.get(kept)) is not None:
+                return _read(kept, entry)
+        return None
 
     async def all(self) -> list[User]:
         """Every user, by name."""

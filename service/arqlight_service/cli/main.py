@@ -19,6 +19,7 @@ COMMANDS = {
     "doctor": ("cli.doctor", "Report problems, one per line."),
     "user": ("cli.users", "Users who sign in with a password (ARQLIGHT_AUTH=users)."),
     "token": ("cli.users", "API tokens for programs, where ARQLIGHT_AUTH is not `none`."),
+    "audit": ("cli.audit", "Who did what: export the audit list."),
     "licence": ("families.bulk.commands", "Licence keys: verify one offline, show the public key."),
     "demo": ("cli.demo", ""),
 }

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import getpass
+import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
@@ -12,7 +13,8 @@ import click
 from arqlight.connections.connection import Connection
 from arqlight.connections.named import open_connections
 from arqlight.connections.parts.store import Store
-from arqlight.errors import SettingsError
+from arqlight.errors import ArqlightError, SettingsError
+from arqlight.journal.audit_entry import AuditEntry, Kind, new_entry
 from arqlight.settings import load_settings
 from arqlight_service.auth.roles import SCOPES, Role
 from arqlight_service.auth.tokens import Tokens
@@ -37,17 +39,26 @@ async def _home() -> AsyncIterator[Connection]:
         await connections.close()
 
 
-def _run(work: Callable[[Store], Awaitable[Answer]], does: str = "") -> Answer:
+def _run(work: Callable[[Store], Awaitable[Answer]], does: str = "", kind: Kind = "change") -> Answer:
     """Do something there; `does` goes into the audit list, under the name of this machine's user."""
 
     async def run() -> Answer:
         async with _home() as home:
-            answer = await work(home.store)
+            try:
+                answer = await work(home.store)
+            except ArqlightError as error:
+                if does:
+                    await home.audit.add(_entry("refused", does, f"refused: {error}"))
+                raise
             if does:
-                await home.audit.note(f"{_login()} (command line)", does, None, None)
+                await home.audit.add(_entry(kind, does, "done"))
             return answer
 
     return asyncio.run(run())
+
+
+def _entry(kind: Kind, does: str, result: str) -> AuditEntry:
+    return new_entry(kind, f"{_login()} (command line)", does, address=socket.gethostname(), result=result)
 
 
 def _login() -> str:
@@ -134,7 +145,7 @@ def token() -> None:
 @_where
 def add_token(name: str, scope: str, days: float) -> None:
     """Create a token; it is printed once."""
-    made, text = _run(lambda store: Tokens(store.tokens).add(name, scope, days), f"add token {name}, {scope}")
+    made, text = _run(lambda store: Tokens(store.tokens).add(name, scope, days), f"add token {name}, {scope}", "secret")
     click.echo(
         f"token {made.id} for {scope}, valid until {made.to_json()['expires_at']}; it is not shown again:", err=True
     )

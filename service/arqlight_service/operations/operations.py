@@ -119,8 +119,6 @@ class Operations:
         )  # fmt: skip
         await self._write(operation)
         await self._home.store.newest_operations.add(operation.id, now, MOST_KEPT)
-        what = f"queue {queue_name(queue)}" if queue else "failed jobs"
-        await self._home.audit.note(who, f"{kind} {what}", None, operation.where or {"total": operation.total})
         self._begin(operation.id)
         return operation
 

@@ -53,7 +53,8 @@ KEYS: dict[str, str] = {
     "preserved_paused": "arqlight:preserved-paused",
     "overrides": "arqlight:overrides",  # hash: "queue:<key>" or "task:<name>" -> JSON of what was set on the page
     "overridden": "arqlight:overridden",  # pub/sub channel: the overrides changed
-    "audit": "arqlight:audit",  # list of JSON, newest first: who changed what, from what, to what
+    "audit_of": "arqlight:audit:",  # sorted set for each kind of entry of the audit list: "<id> <JSON>", by id
+    "audit": "arqlight:audit",  # list of JSON, newest first: entries of earlier versions, which are taken over
     "schedules": "arqlight:schedules",  # hash: name -> JSON of a periodic job
     "fired": "arqlight:fired",  # hash: schedule -> JSON of its last job
     "alerted": "arqlight:alerted:",  # string for each rule and place, for the quiet period

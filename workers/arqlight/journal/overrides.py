@@ -9,8 +9,6 @@ from redis.asyncio import Redis
 from arqlight.errors import InvalidInput
 from arqlight.jobs.names import read_name
 from arqlight.jobs.overrides import Override, Overrides, check_override, read_override
-from arqlight.jobs.queues import queue_name
-from arqlight.journal.audit import audit_entry
 from arqlight.journal.keys import KEYS
 from arqlight.journal.scripting import Scripts
 
@@ -22,9 +20,9 @@ async def read_overrides(redis: Redis) -> Overrides:
 
 
 async def set_override(
-    redis: Redis, scripts: Scripts, kind: str, name: str, values: Mapping[str, Any], who: str
-) -> Override:
-    """Set what `values` says for a queue (by key) or a task, instead of what was set; all of it or nothing.
+    redis: Redis, scripts: Scripts, kind: str, name: str, values: Mapping[str, Any]
+) -> tuple[Override, Override]:
+    """Set what `values` says for a queue (by key) or a task, all of it or nothing; what was set, and what is now.
 
     Raises InvalidInput, which names the field.
     """
@@ -34,8 +32,5 @@ async def set_override(
     if chosen.concurrency is not None and kind == "task":
         raise InvalidInput("concurrency", "it is set for a queue, not for a task: a claim takes jobs of a queue")
     before = (await read_overrides(redis)).get(kind, name)
-    shown = queue_name(name) if kind == "queue" else name
-    changed = (before.values(), chosen.values())
-    entry = audit_entry(who, f"{kind} {shown}", *changed)
-    await scripts.run("configure", f"{kind}:{name}", json.dumps(chosen.values()) if chosen.values() else "", entry)
-    return chosen
+    await scripts.run("configure", f"{kind}:{name}", json.dumps(chosen.values()) if chosen.values() else "")
+    return before, chosen

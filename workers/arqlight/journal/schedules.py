@@ -10,7 +10,6 @@ from redis.asyncio import Redis
 
 from arqlight.errors import InvalidInput, NotFound
 from arqlight.jobs.periodic_job import PeriodicJob, check_cron
-from arqlight.journal.audit import note
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
 
@@ -39,22 +38,18 @@ async def find_schedule(redis: Redis, name: str) -> PeriodicJob:
 
 
 async def change_schedule(
-    redis: Redis, name: str, *, who: str, cron: str | None = None, jitter_s: float | None = None,
-    enabled: bool | None = None,
-) -> PeriodicJob:  # fmt: skip
-    """Change what is given of a schedule. Raises NotFound, InvalidInput."""
+    redis: Redis, name: str, *, cron: str | None = None, jitter_s: float | None = None, enabled: bool | None = None
+) -> tuple[PeriodicJob, PeriodicJob]:
+    """Change what is given of a schedule; what it was, and what it is. Raises NotFound, InvalidInput."""
     before = asdict(await find_schedule(redis, name))
     given = {"cron": cron, "jitter_s": jitter_s, "enabled": enabled}
     after = before | {field: value for field, value in given.items() if value is not None}
     check_cron(after["cron"])
     if not 0 <= after["jitter_s"] <= LONGEST_JITTER_S:
         raise InvalidInput("jitter_s", f"{after['jitter_s']:g} is not between 0 and {LONGEST_JITTER_S}")
-    changed = {field for field in after if after[field] != before[field]}
-    if changed:
+    if after != before:
         await redis.hset(KEYS["schedules"], name, json.dumps(after))  # type: ignore[misc]
-        told = ({field: values[field] for field in sorted(changed)} for values in (before, after))
-        await note(redis, who, f"schedule {name}", *told)
-    return PeriodicJob(**after)
+    return PeriodicJob(**before), PeriodicJob(**after)
 
 
 async def last_jobs(redis: Redis) -> dict[str, str]:

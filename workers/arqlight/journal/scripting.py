@@ -31,7 +31,6 @@ def script_source(verb: str, settings: Settings) -> str:
         "queues": MOST_QUEUES,
         "logs": settings.keep_logs,
         "log": settings.keep_job_log,
-        "audit": settings.keep_audit,
     }
     names = ", ".join(f"{name} = '{key}'" for name, key in KEYS.items())
     bounds = ", ".join(f"{name} = {bound}" for name, bound in limits.items())

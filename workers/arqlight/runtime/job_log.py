@@ -34,7 +34,8 @@ LONGEST_MESSAGE = 4_000
 LONGEST_NAME = 200
 
 
-_OWN_NOISE = ("arqlight.worker", "arq.worker")  # two lines a job at INFO, which its timeline tells better
+# Two lines a job at INFO, which its timeline tells better; and the audit list, which has a place of its own.
+_OWN_NOISE = ("arqlight.worker", "arq.worker", "arqlight.audit")
 
 
 class JobLog(logging.LoggerAdapter[logging.Logger]):

@@ -56,5 +56,6 @@ def log_to_stderr(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_Json() if settings.log_format == "json" else _Lines())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
+    logging.getLogger("arqlight.audit").setLevel(logging.INFO)  # whatever else is left out
     # Alembic tells of each step, and of its parts as it is imported; nobody who starts a worker has a use for that.
     logging.getLogger("alembic").setLevel(logging.WARNING)

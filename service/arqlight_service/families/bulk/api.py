@@ -17,8 +17,8 @@ from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
-from arqlight_service.app_keys import CONNECTIONS, KEY_RING, SETTINGS
-from arqlight_service.auth.identity import actor, identity_of
+from arqlight_service.app_keys import KEY_RING, SETTINGS
+from arqlight_service.auth.identity import identity_of
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.families.bulk.shapes import Batch, Export, NewBatch, NewExport
 from arqlight_service.families.database import DATABASE
@@ -89,7 +89,7 @@ async def one_export(request: web.Request) -> web.Response:
 
 
 @routes.get("/exports/{id}/download")
-@needs(Role.OPERATOR)
+@needs(Role.OPERATOR, does="download export {id}", kind="secret")
 async def download(request: web.Request) -> web.StreamResponse:
     """The file of an export, for the operator whose signed link it is.
 
@@ -115,8 +115,6 @@ async def download(request: web.Request) -> web.StreamResponse:
             "Repr-Digest": _digest(export["sha256"]),
         }
     )
-    if request.method != "HEAD" and (home := request.app[CONNECTIONS].home):
-        await home.audit.note(actor(request), f"download export {export_id}", None, export["table"])
     await response.prepare(request)
     if request.method == "HEAD":
         return response

@@ -14,6 +14,7 @@ from arqlight_service.api.call import call
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.job import Enqueued
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.identity import actor
 from arqlight_service.auth.roles import Role
 from arqlight_service.families.database import DATABASE
@@ -70,7 +71,14 @@ async def one_template(request: web.Request) -> web.Response:
 
 
 @routes.post("/api/v1/templates/preview")
-@call(Role.OPERATOR, tag="e-mail templates", answers={200: RenderedTemplate}, body=Preview)
+@call(
+    Role.OPERATOR,
+    tag="e-mail templates",
+    answers={200: RenderedTemplate},
+    body=Preview,
+    does="preview a template",
+    kind="routine",
+)
 async def preview(request: web.Request, asked: Preview) -> web.Response:
     """Render parts that are not saved."""
     parts = asked.model_dump(include={"subject", "text", "html"})
@@ -97,6 +105,7 @@ async def save_template(request: web.Request, asked: TemplateParts) -> web.Respo
         request.app[DATABASE], request.app[RENDERER], name, asked.model_dump(exclude={"note"}), note=asked.note,
         who=actor(request),
     )  # fmt: skip
+    tell(request, after={"version": saved.version})
     return done(request, saved.to_json(), f"/templates/{name}", 201)
 
 
@@ -139,4 +148,5 @@ async def roll_back(request: web.Request, asked: RollBack) -> web.Response:
     saved = await templates.roll_back(
         request.app[DATABASE], request.app[RENDERER], name, asked.version, who=actor(request)
     )
+    tell(request, after={"version": saved.version})
     return done(request, saved.to_json(), f"/templates/{name}", 201)

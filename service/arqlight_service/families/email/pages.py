@@ -41,7 +41,7 @@ async def template_list(request: web.Request) -> dict[str, Any]:
 
 
 @routes.post("/templates/preview")
-@needs(Role.OPERATOR)
+@needs(Role.OPERATOR, does="preview a template", kind="routine")
 async def preview(request: web.Request) -> web.Response:
     """The HTML part of what is being edited, for the frame beside the editor.
 

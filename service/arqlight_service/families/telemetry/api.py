@@ -13,6 +13,7 @@ from arqlight.journal.journal import NewJob
 from arqlight_service.api.call import call
 from arqlight_service.api.requests import AwareDatetime, Strict
 from arqlight_service.app_keys import KEY_RING, home_of
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.roles import TELEMETRY, Role
 from arqlight_service.families.database import DATABASE
 from arqlight_service.families.telemetry.shapes import Intake
@@ -28,7 +29,15 @@ class TelemetryBatch(Strict):
 
 
 @routes.post("/api/v1/telemetry")
-@call(Role.OPERATOR, TELEMETRY, tag="telemetry", answers={202: Intake}, body=TelemetryBatch)
+@call(
+    Role.OPERATOR,
+    TELEMETRY,
+    tag="telemetry",
+    answers={202: Intake},
+    body=TelemetryBatch,
+    does="telemetry",
+    kind="routine",
+)
 async def telemetry(request: web.Request, batch: TelemetryBatch) -> web.Response:
     """Take a batch of events: which were accepted, which were refused and why, and how wrong the clock is."""
     if not request.app[DATABASE].is_set:
@@ -40,4 +49,5 @@ async def telemetry(request: web.Request, batch: TelemetryBatch) -> web.Response
     ]
     if jobs:
         await home_of(request.app).journal.enqueue(jobs)
+    tell(request, after={"events": len(batch.events), "accepted": len(intake.events)})
     return web.json_response(intake.to_json(), status=202)

@@ -14,6 +14,7 @@ from arqlight_service.api.requests import Strict, split_text
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.job import Enqueued
 from arqlight_service.app_keys import KEY_RING, SETTINGS, home_of
+from arqlight_service.audit.told import tell
 from arqlight_service.auth.roles import ENQUEUE, Role
 from arqlight_service.families.database import DATABASE
 from arqlight_service.families.webhooks.shapes import Delivery, Endpoint, NewEndpointAnswer, Removed, RotatedSecret
@@ -76,6 +77,7 @@ async def register_webhook(request: web.Request, asked: NewEndpoint) -> web.Resp
     endpoint, secret = await endpoints.register(
         request.app[DATABASE], request.app[KEY_RING], request.app[SETTINGS], **asked.model_dump()
     )
+    tell(request, after={"id": endpoint.id, **asked.model_dump()})
     return web.json_response({**endpoint.to_json(), "secret": secret}, status=201)
 
 
@@ -95,7 +97,9 @@ async def change_webhook(request: web.Request, asked: EndpointChange) -> web.Res
     if not change:
         raise Problem(422, "nothing to change was given", field="body")
     endpoint_id = request.match_info["id"]
+    before = (await endpoints.find(request.app[DATABASE], endpoint_id)).to_json()
     changed = await endpoints.change(request.app[DATABASE], request.app[SETTINGS], endpoint_id, change)
+    tell(request, before={field: before[field] for field in change}, after=change)
     return done(request, changed.to_json(), "/webhooks")
 
 
@@ -103,7 +107,7 @@ async def change_webhook(request: web.Request, asked: EndpointChange) -> web.Res
 @call(Role.ADMIN, tag="webhooks", answers={204: None}, refuses=(404,), does="delete webhook endpoint {id}")
 async def remove_webhook(request: web.Request) -> web.Response:
     """Delete an endpoint with what is kept of its deliveries."""
-    await endpoints.remove(request.app[DATABASE], request.match_info["id"])
+    await _remove(request)
     return web.Response(status=204)
 
 
@@ -111,8 +115,14 @@ async def remove_webhook(request: web.Request) -> web.Response:
 @call(Role.ADMIN, tag="webhooks", answers={200: Removed}, refuses=(404,), does="delete webhook endpoint {id}")
 async def remove_webhook_by_form(request: web.Request) -> web.Response:
     """Delete an endpoint, for forms, which can only POST."""
-    await endpoints.remove(request.app[DATABASE], request.match_info["id"])
+    await _remove(request)
     return done(request, {}, "/webhooks")
+
+
+async def _remove(request: web.Request) -> None:
+    endpoint = await endpoints.find(request.app[DATABASE], request.match_info["id"])
+    await endpoints.remove(request.app[DATABASE], endpoint.id)
+    tell(request, before={"url": endpoint.url, "event_types": list(endpoint.event_types)})
 
 
 @routes.post("/api/v1/webhooks/{id}/rotate")
@@ -129,6 +139,7 @@ async def rotate_webhook(request: web.Request, asked: Rotation) -> web.Response:
     """A new secret, shown this once; the old one signs beside it for `overlap_s` seconds (a day)."""
     endpoint_id = request.match_info["id"]
     secret = await endpoints.rotate(request.app[DATABASE], request.app[KEY_RING], endpoint_id, asked.overlap_s)
+    tell(request, after={"overlap_s": asked.overlap_s})
     return web.json_response({"id": endpoint_id, "secret": secret, "overlap_s": asked.overlap_s})
 
 
@@ -147,13 +158,23 @@ async def resend_delivery(request: web.Request) -> web.Response:
     delivery_id = int(request.match_info["id"])
     job_id = await resend(home_of(request.app).journal, request.app[DATABASE], delivery_id)
     past = await endpoints.find_delivery(request.app[DATABASE], delivery_id)
+    tell(request, after={"id": job_id})
     return done(request, {"id": job_id}, f"/webhooks/{past['endpoint_id']}", 202)
 
 
 @routes.post("/api/v1/events")
-@call(Role.OPERATOR, ENQUEUE, tag="webhooks", answers={202: Enqueued}, body=EventRequest)
+@call(
+    Role.OPERATOR,
+    ENQUEUE,
+    tag="webhooks",
+    answers={202: Enqueued},
+    body=EventRequest,
+    does="send an event",
+    kind="routine",
+)
 async def new_event(request: web.Request, asked: EventRequest) -> web.Response:
     """Deliver an event to all endpoints that subscribed to it."""
     endpoints.check_event_types([asked.event])
     job_id = await enqueue(request, send_event, event=asked.event, payload=asked.payload)
+    tell(request, after={"event": asked.event, "id": job_id})
     return done(request, {"id": job_id}, "/webhooks", 202)

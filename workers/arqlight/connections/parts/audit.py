@@ -1,21 +1,32 @@
-"""Who changed what."""
+"""Who did what."""
 
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Protocol
 
-from arqlight.journal.audit import AUDIT_ENTRIES
+from arqlight.journal.audit_entry import KINDS, AuditEntry, Kind
 
 
 class Audit(Protocol):
-    """The changes that people and programs made, the newest first."""
+    """The audit list: what was done and refused, each kind for itself."""
 
-    async def note(self, who: str, what: str, before: Any, after: Any) -> None:
-        """Add a change; `before` and `after` are JSON values."""
+    async def add(self, entry: AuditEntry) -> None:
+        """Write one down."""
         ...
 
-    async def read(self, limit: int = AUDIT_ENTRIES) -> list[dict[str, Any]]:
-        """The newest changes: `{"at", "who", "what", "from", "to"}`."""
+    async def newest(
+        self, kinds: Sequence[Kind] = KINDS, before: str = "", since: str = "", limit: int = 50
+    ) -> list[AuditEntry]:
+        """The newest of these kinds, those before the id `before` and not before the id `since`."""
         ...
 
-    async def trim(self, most: int) -> None:
-        """Keep the newest `most`."""
+    async def oldest(self, kind: Kind, limit: int) -> list[AuditEntry]:
+        """The oldest of a kind, the oldest first."""
+        ...
+
+    async def remove(self, entries: Sequence[AuditEntry]) -> None:
+        """Take out those that are kept elsewhere now."""
+        ...
+
+    async def trim(self, kind: Kind, most: int, since: str) -> None:
+        """Keep the newest `most` of a kind, and none from before the id `since`."""
         ...

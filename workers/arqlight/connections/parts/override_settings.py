@@ -13,9 +13,9 @@ class OverrideSettings(Protocol):
         """All that is set."""
         ...
 
-    async def set(self, kind: str, name: str, values: Mapping[str, Any], who: str) -> Override:
+    async def set(self, kind: str, name: str, values: Mapping[str, Any]) -> tuple[Override, Override]:
         """Set what `values` says for a `queue` (by key) or a `task`, instead of what was set; all of it or nothing.
 
-        It is noted in the audit list. Raises InvalidInput, which names the field.
+        What was set before, and what is now. Raises InvalidInput, which names the field.
         """
         ...

@@ -25,12 +25,11 @@ class Schedules(Protocol):
         self,
         name: str,
         *,
-        who: str,
         cron: str | None = None,
         jitter_s: float | None = None,
         enabled: bool | None = None,
-    ) -> PeriodicJob:
-        """Change what is given, and note it in the audit list. Raises NotFound, InvalidInput."""
+    ) -> tuple[PeriodicJob, PeriodicJob]:
+        """Change what is given; what it was, and what it is. Raises NotFound, InvalidInput."""
         ...
 
     async def last_jobs(self) -> dict[str, str]:

@@ -1,26 +1,37 @@
 """The audit list on a Redis or Valkey server."""
 
-from typing import Any
+from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from arqlight.journal.audit import AUDIT_ENTRIES, note, read_audit, trim_audit
+from arqlight.journal.audit import add_entry, newest_entries, oldest_entries, remove_entries, trim_entries
+from arqlight.journal.audit_entry import KINDS, AuditEntry, Kind
 
 
 class RedisAudit:
-    """Notes and reads changes (see `parts.audit.Audit`)."""
+    """Keeps and reads entries (see `parts.audit.Audit`)."""
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
 
-    async def note(self, who: str, what: str, before: Any, after: Any) -> None:
-        """Add a change."""
-        await note(self._redis, who, what, before, after)
+    async def add(self, entry: AuditEntry) -> None:
+        """Write one down."""
+        await add_entry(self._redis, entry)
 
-    async def read(self, limit: int = AUDIT_ENTRIES) -> list[dict[str, Any]]:
-        """The newest changes."""
-        return await read_audit(self._redis, limit)
+    async def newest(
+        self, kinds: Sequence[Kind] = KINDS, before: str = "", since: str = "", limit: int = 50
+    ) -> list[AuditEntry]:
+        """The newest."""
+        return await newest_entries(self._redis, kinds, before, since, limit)
 
-    async def trim(self, most: int) -> None:
-        """Keep the newest `most`."""
-        await trim_audit(self._redis, most)
+    async def oldest(self, kind: Kind, limit: int) -> list[AuditEntry]:
+        """The oldest of a kind."""
+        return await oldest_entries(self._redis, kind, limit)
+
+    async def remove(self, entries: Sequence[AuditEntry]) -> None:
+        """Take them out."""
+        await remove_entries(self._redis, entries)
+
+    async def trim(self, kind: Kind, most: int, since: str) -> None:
+        """Hold a kind to its bounds."""
+        await trim_entries(self._redis, kind, most, since)

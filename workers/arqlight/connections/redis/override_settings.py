@@ -21,6 +21,6 @@ class RedisOverrideSettings:
         """All that is set."""
         return await read_overrides(self._redis)
 
-    async def set(self, kind: str, name: str, values: Mapping[str, Any], who: str) -> Override:
+    async def set(self, kind: str, name: str, values: Mapping[str, Any]) -> tuple[Override, Override]:
         """Set what `values` says. Raises InvalidInput."""
-        return await set_override(self._redis, self._scripts, kind, name, values, who)
+        return await set_override(self._redis, self._scripts, kind, name, values)

@@ -32,15 +32,12 @@ class RedisSchedules:
         self,
         name: str,
         *,
-        who: str,
         cron: str | None = None,
         jitter_s: float | None = None,
         enabled: bool | None = None,
-    ) -> PeriodicJob:
-        """Change what is given. Raises NotFound, InvalidInput."""
-        return await schedules.change_schedule(
-            self._redis, name, who=who, cron=cron, jitter_s=jitter_s, enabled=enabled
-        )
+    ) -> tuple[PeriodicJob, PeriodicJob]:
+        """Change what is given; what it was, and what it is. Raises NotFound, InvalidInput."""
+        return await schedules.change_schedule(self._redis, name, cron=cron, jitter_s=jitter_s, enabled=enabled)
 
     async def last_jobs(self) -> dict[str, str]:
         """The id of each schedule's last job."""
