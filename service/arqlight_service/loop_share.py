@@ -77,8 +77,8 @@ class LoopShare:
         client.waiting += 1
         try:
             async with client.turn:
-                while (lacks_s := client.lacks_s()) and self._is_shared_with(client):
-                    await asyncio.sleep(min(lacks_s, LONGEST_SLEEP_S))  # noqa: ASYNC110 - time passes, nothing happens
+                while (lacks_s := client.lacks_s()) and self._is_shared_with(client):  # noqa: ASYNC110 - only time passes
+                    await asyncio.sleep(min(lacks_s, LONGEST_SLEEP_S))
         finally:
             client.waiting -= 1
 

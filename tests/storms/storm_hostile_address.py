@@ -19,7 +19,7 @@ from tests.storms.size import scaled
 
 Spawn = Callable[..., subprocess.Popen[str]]
 SECONDS, QUIET_S = max(15, scaled(60)), max(10, scaled(30))
-JOBS, BYTES = 5_000, 14_000
+JOBS, BYTES = scaled(5_000), 14_000
 HOSTILE = "127.0.0.66"
 EVERY_S = 0.02
 DESCRIPTORS = 1_024
@@ -75,19 +75,20 @@ async def test_one_hostile_address_does_not_keep_others_waiting(
     assert service.stdout
     url = (await asyncio.to_thread(service.stdout.readline)).split()[-1]
     reading = asyncio.create_task(asyncio.to_thread(service.stdout.read))
-    others = Others(url, journal)
-    await others.measure(2)
-    quiet = await others.measure(QUIET_S)
-    command = [sys.executable, "-m", "tests.storms.hostile_address", url, HOSTILE]
-    hostile = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
+    others, command = Others(url, journal), [sys.executable, "-m", "tests.storms.hostile_address", url, HOSTILE]
     try:
-        loud = await others.measure(SECONDS)
+        await others.measure(2)
+        quiet = await others.measure(QUIET_S)
+        hostile = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            loud = await others.measure(SECONDS)
+        finally:
+            got, _ = await hostile.communicate()
     finally:
-        got, _ = await hostile.communicate()
-    service.terminate()
-    log = await reading
+        service.terminate()
+        log = await reading
     for name, times in loud.items():
         say(
             f"hostile address, {name}",
