@@ -43,11 +43,13 @@ from arqlight_service.family import service_families
 from arqlight_service.family_in_application import add_family
 from arqlight_service.feed import routes as feed_routes
 from arqlight_service.feed.feed import Feed
+from arqlight_service.loop_share import LOOP_SHARE, LoopShare, share_the_loop
 from arqlight_service.operations import health, metrics
 from arqlight_service.operations.alerts import check_alerts, keep_alerts
 from arqlight_service.operations.maintenance import keep_up
 from arqlight_service.operations.operations import Operations
 from arqlight_service.operations.reachability import Reachability
+from arqlight_service.readable_addresses import check_address
 
 # aiohttp_jinja2 keeps what its context processors say under a text; aiohttp would rather have a key there.
 warnings.filterwarnings("ignore", category=web.NotAppKeyWarning, module="aiohttp_jinja2")
@@ -60,7 +62,16 @@ WEB = _HERE / "web" if (_HERE / "web").is_dir() else _HERE.parents[1] / "web"
 def create_app(settings: Settings, connections: Connections | None = None) -> web.Application:
     """The whole service over the connections that are set, or over those given."""
     app = web.Application(
-        middlewares=[compress, note_requests, answer_problems, answer_in_time, answer_options, guard],
+        middlewares=[
+            compress,
+            note_requests,
+            answer_problems,
+            check_address,
+            share_the_loop,
+            answer_in_time,
+            answer_options,
+            guard,
+        ],  # fmt: skip
         client_max_size=settings.max_body_bytes,
     )
     hide_what_is_set(settings)
@@ -74,6 +85,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
     home = app[CONNECTIONS].home
     app[TRAIL] = Trail(settings, home)
     app[ACCESS] = Access(settings, home.store if home else None, app[KEY_RING])
+    app[LOOP_SHARE] = LoopShare(settings.share_per_address)
     app[feed_routes.SOCKETS] = weakref.WeakSet()
     app[feed_routes.STREAMS] = set()
     environment = aiohttp_jinja2.setup(

@@ -2,14 +2,17 @@
 
 import asyncio
 import signal
-from collections import Counter
 from collections.abc import Callable
 
 from aiohttp import web
 
 from arqlight.settings import Settings
-from arqlight_service.slow_clients import SlowClientGuard
+from arqlight_service.auth.proxies import Proxies
+from arqlight_service.readable_headers import with_readable_headers
+from arqlight_service.slow_clients import OpenConnections, SlowClientGuard
 
+# asyncio accepts so many at once, and with no descriptor left it writes so many lines a second to the log.
+BACKLOG = 128
 SHUTDOWN_S = 5.0
 KEEPALIVE_S = 75.0
 LINGERING_S = 2.0  # for the rest of a body that was refused
@@ -18,12 +21,11 @@ LINGERING_S = 2.0  # for the rest of a body that was refused
 class GuardedSite(web.BaseSite):
     """A TCP site whose connections pass the gate."""
 
-    def __init__(self, runner: web.BaseRunner, host: str, port: int, most_per_address: int) -> None:
+    def __init__(self, runner: web.BaseRunner, host: str, port: int, connections: OpenConnections) -> None:
         super().__init__(runner)
         self._host = host
         self._port = port
-        self._most = most_per_address
-        self._waiting: Counter[str] = Counter()
+        self._connections = connections
 
     @property
     def name(self) -> str:
@@ -38,9 +40,10 @@ class GuardedSite(web.BaseSite):
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
+        server.request_factory = with_readable_headers(server.request_factory)
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SlowClientGuard(server, self._waiting, self._most), self._host, self._port, backlog=1024
+            lambda: SlowClientGuard(server, self._connections), self._host, self._port, backlog=BACKLOG
         )
 
 
@@ -54,7 +57,8 @@ async def serve(app: web.Application, settings: Settings, announce: Callable[[st
     )
     try:
         await runner.setup()
-        site = GuardedSite(runner, settings.host, settings.port, settings.sockets_per_address)
+        connections = OpenConnections(settings.sockets_per_address, Proxies(settings).is_named)
+        site = GuardedSite(runner, settings.host, settings.port, connections)
         await site.start()
         announce(f"arqlight is at {site.name}")
         await stopping.wait()

@@ -13,6 +13,7 @@ from arqlight.settings import Settings
 from arqlight_service.app import create_app
 from arqlight_service.auth import middleware as guard
 from arqlight_service.serve import GuardedSite
+from arqlight_service.slow_clients import OpenConnections
 from tests.conftest import ROOT, Client, StartWorker
 from tests.support.waiting import eventually
 
@@ -51,7 +52,7 @@ async def test_a_body_that_never_ends_is_given_up(pool: ArqRedis, settings: Sett
     monkeypatch.setattr(guard, "BODY_S", 0.3)
     runner = web.AppRunner(create_app(settings), access_log=None, lingering_time=0.2)
     await runner.setup()
-    site = GuardedSite(runner, "127.0.0.1", 0, most_per_address=5)
+    site = GuardedSite(runner, "127.0.0.1", 0, OpenConnections(5))
     await site.start()
     port = int(site.name.rpartition(":")[2])
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -11,13 +11,14 @@ from arqlight.settings import Settings
 from arqlight_service import slow_clients as gate
 from arqlight_service.app import create_app
 from arqlight_service.serve import GuardedSite
+from arqlight_service.slow_clients import OpenConnections
 
 
 @pytest.fixture
 async def port(pool: ArqRedis, settings: Settings) -> AsyncIterator[int]:
     runner = web.AppRunner(create_app(settings), access_log=None)
     await runner.setup()
-    site = GuardedSite(runner, "127.0.0.1", 0, most_per_address=5)
+    site = GuardedSite(runner, "127.0.0.1", 0, OpenConnections(5))
     await site.start()
     yield int(site.name.rpartition(":")[2])
     await runner.cleanup()

@@ -29,7 +29,7 @@ async def test_no_request_gets_an_answer_that_the_document_does_not_know(
     await start_worker([work, *bundled_tasks().values()], queues=["arq:queue:never"])
     await journal.enqueue([NewJob("work", "arq:queue", id=f"job-{number}") for number in range(50)])
     sent = await drive(
-        spawn, postgres, tmp_path, phases="coverage,fuzzing", examples=60, seed=20 + len(known), limit_s=60,
+        spawn, postgres, tmp_path, phases="coverage,fuzzing,stateful", examples=60, seed=20 + len(known), limit_s=60,
         parameters=known,
     )  # fmt: skip
     which = known.get("path.id", "noise")

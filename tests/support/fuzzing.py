@@ -64,3 +64,9 @@ def _values(dice: random.Random, depth: int) -> Any:
         return dice.choice([None, True, dice.random(), "x" * dice.randrange(50), "\ud800", b"\x00", -(2**64)])
     inner = [_values(dice, depth - 1) for _ in range(dice.randrange(4))]
     return dice.choice([tuple(inner), inner, {str(place): value for place, value in enumerate(inner)}])
+
+
+def hostile_names() -> list[str]:
+    """Queues that arq's clients may have made: any bytes (as `names.read_name` has them), those first that worked."""
+    odd = ("a b", "a\nb", "a\x00b", "..", ".", "ä/ö", "%00", "a:b", "?x=1#y", "<b>", "'", '"', "x" * 300, " ")
+    return ["arq:queue", *(f"arq:queue:{name}" for name in odd), *odd[:4]]

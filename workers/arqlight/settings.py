@@ -148,7 +148,10 @@ class Settings:
     oidc_claim: str = option("email", "Claim of the ID token that is the user's name here.", check=check_name)
     session_h: float = option(12, above=0, most=24 * 31, about="Hours until a session ends.")
     sockets_per_address: int = option(
-        200, least=1, most=100_000, about="Open feeds, and idle connections, per client address."
+        200, least=1, most=100_000, about="Open feeds, and idle connections, per client address; an IPv6 /64 is one."
+    )
+    share_per_address: float = option(
+        0.1, above=0, most=1, about="Of the service's time, what one address gets while others ask too; 1 for all."
     )
     alerts: str = option(
         "oldest_s>300,failure_rate>0.5,no_worker_s>60",

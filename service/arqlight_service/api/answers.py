@@ -1,5 +1,6 @@
 """Answers to what changes something: JSON for programmes, and for a person's form the page it came from."""
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
@@ -26,6 +27,16 @@ def done(request: web.Request, body: Any, page: str, status: int = 200) -> web.R
     if is_form(request) and wants_page(request):
         raise web.HTTPSeeOther(back_to(request, page))
     return web.json_response(body, status=status)
+
+
+def is_cut(items: Sequence[Any], following: str | None, limit: int) -> bool:
+    """Whether a page ended before it was full, and before the list did: reading more would have taken too much."""
+    return following is not None and len(items) < limit
+
+
+def page_of(items: Sequence[Any], following: str | None, limit: int) -> web.Response:
+    """A page of a list (see `shapes.answer.Page`)."""
+    return web.json_response({"items": items, "next": following, "cut": is_cut(items, following, limit)})
 
 
 def back_to(request: web.Request, page: str) -> str:

@@ -3,6 +3,7 @@
 from aiohttp import web
 from pydantic import Field
 
+from arqlight_service.api.answers import page_of
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import FailedQuery, filter_of
 from arqlight_service.api.paths import path_name
@@ -31,7 +32,7 @@ async def list_failed(request: web.Request, query: FailedQuery) -> web.Response:
     items, following = await connection_of(request).reader.failed(
         where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
-    return web.json_response({"items": items, "next": following})
+    return page_of(items, following, query.limit)
 
 
 @routes.get("/api/v1/failed/{id}")

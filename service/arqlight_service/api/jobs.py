@@ -12,7 +12,7 @@ from arqlight.jobs.editing import edited_arguments
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
-from arqlight_service.api.answers import done, suffix
+from arqlight_service.api.answers import done, page_of, suffix
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import JobsQuery, filter_of
 from arqlight_service.api.job_requests import EditedJob, JobRequest, JobsRequest, lane_of, parse_body, resolve_jobs
@@ -42,7 +42,7 @@ async def list_jobs(request: web.Request, query: JobsQuery) -> web.Response:
     jobs, following = await connection_of(request).reader.jobs(
         state=query.state, where=await filter_of(request, query), limit=query.limit, cursor=query.cursor
     )
-    return web.json_response({"items": [job.to_json() for job in jobs], "next": following})
+    return page_of([job.to_json() for job in jobs], following, query.limit)
 
 
 @routes.post("/api/v1/jobs")

@@ -6,6 +6,7 @@ from aiohttp import web
 from pydantic import Field
 
 from arqlight.journal.log_reader import LogFilter
+from arqlight_service.api.answers import page_of
 from arqlight_service.api.call import call
 from arqlight_service.api.filters import key_of
 from arqlight_service.api.requests import Name, Strict
@@ -48,7 +49,7 @@ async def logs(request: web.Request, query: LogQuery) -> web.Response:
     """Lines of the log, the newest first; `next` is the `before` of the next page."""
     log = connection_of(request, "log").log
     lines, following = await log.lines(query.filter(), limit=query.limit, before=query.before, after=query.after)
-    return web.json_response({"items": lines, "next": following})
+    return page_of(lines, following, query.limit)
 
 
 @routes.get("/api/v1/charts")

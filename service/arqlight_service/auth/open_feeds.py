@@ -14,6 +14,7 @@ from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access
 from arqlight_service.auth.identity import Identity, identity_of
+from arqlight_service.client_network import network_of
 
 logger = logging.getLogger("arqlight.access")
 EVERY_S = 2.0
@@ -35,7 +36,7 @@ class Watch:
     @contextlib.asynccontextmanager
     async def feed(self, request: web.Request, close: Close) -> AsyncIterator[None]:
         """A feed that is open while the body runs; `close` cuts it off. Raises Problem 429 for one too many."""
-        identity, address = identity_of(request), request.remote or "unknown"
+        identity, address = identity_of(request), network_of(request.remote)
         if self._by_address[address] >= self._most:
             raise Problem(
                 429,

@@ -22,6 +22,7 @@ from arqlight_service.auth.sessions import NewSession
 
 routes = web.RouteTableDef()
 STATE = "arqlight-signing-in"
+LONGEST_NEXT = 2_000  # characters of the address to come back to; it is kept for each sign-in that begins
 
 
 class Credentials(Strict):
@@ -72,11 +73,12 @@ async def sign_in(request: web.Request) -> web.Response:
 @routes.get("/sign-in/provider")
 @needs(Role.PUBLIC)
 async def go_to_provider(request: web.Request) -> web.Response:
-    """303 to the OpenID Connect provider; a cookie ties what comes back to this browser. 502 when it is away."""
+    """303 to the OpenID Connect provider; a cookie ties what comes back to this browser. 429; 502 when it is away."""
     access = request.app[ACCESS]
-    if access.provider is None:
+    if access.provider is None or access.tries is None:
         raise Problem(404, "sign-in with OpenID Connect is not enabled (ARQLIGHT_AUTH)")
     _check_https(request)
+    await access.tries.count_provider(request.remote)
     url, state = await access.provider.begin(_callback(request), inside(request.query.get("next", "/")))
     answer = web.HTTPSeeOther(url)
     _set_cookie(request, answer, STATE, state, LIFE_S, "/sign-in")
@@ -91,7 +93,7 @@ async def come_back(request: web.Request) -> web.Response:
     if access.provider is None or access.sessions is None:
         raise Problem(404, "sign-in with OpenID Connect is not enabled (ARQLIGHT_AUTH)")
     state = query.get("state", "")
-    if not state or not hmac.compare_digest(state.encode(), request.cookies.get(STATE, "").encode()):
+    if not state or not hmac.compare_digest(_bytes(state), _bytes(request.cookies.get(STATE, ""))):
         raise Problem(403, "this sign-in was started in another browser; start again")
     if "code" not in query:
         raise Problem(403, f"the provider refused the sign-in: {query.get('error', 'no code')[:200]}")
@@ -103,6 +105,11 @@ async def come_back(request: web.Request) -> web.Response:
     tell(request, who=name)
     session = await access.sessions.begin(name, "", "oidc", person.until_ms)
     raise _welcome(request, session, person.next)
+
+
+def _bytes(text: str) -> bytes:
+    """As it is compared: a cookie may hold any bytes."""
+    return text.encode("utf-8", "replace")
 
 
 def _callback(request: web.Request) -> str:
@@ -164,6 +171,8 @@ async def me(request: web.Request) -> web.Response:
 
 def inside(address: str) -> str:
     """The address, when it is a path of this service; else the overview: nobody is led to another site from here."""
+    if len(address) > LONGEST_NEXT:
+        return "/"
     try:
         parts = urlsplit(address)
     except ValueError:

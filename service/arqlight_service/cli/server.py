@@ -29,7 +29,7 @@ def server(exit_with_parent: bool) -> None:
     app = create_app(settings)
     if exit_with_parent:
         watch_parent()
-    log_to_stderr(settings)
+    log_to_stderr(settings, limits_repeats=True)
     warn_of_unused_settings(settings)
     switch_on(settings, "arqlight-service")
     asyncio.run(serve(app, settings, announce=click.echo))

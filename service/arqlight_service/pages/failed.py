@@ -6,7 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
-from arqlight_service.api.answers import back_to, referer
+from arqlight_service.api.answers import back_to, is_cut, referer
 from arqlight_service.api.filters import FILTERS, FailedQuery, filter_of
 from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
@@ -35,6 +35,7 @@ async def failed_list(request: web.Request) -> dict[str, Any]:
         "total": overview.failed,
         "failed": failed,
         "next": following,
+        "is_cut": is_cut(failed, following, query.limit),
         "groups": groups,
         "more_groups": max(0, number - GROUPS),
         "filter": {name: request.query.get(name, "") for name in FILTERS},

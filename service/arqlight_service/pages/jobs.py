@@ -8,6 +8,7 @@ from aiohttp import web
 
 from arqlight.jobs.job import STATES
 from arqlight.jobs.queues import queue_name
+from arqlight_service.api.answers import is_cut
 from arqlight_service.api.filters import FILTERS, JobsQuery, filter_of
 from arqlight_service.api.paths import path_name
 from arqlight_service.api.requests import parse_query
@@ -31,6 +32,7 @@ async def job_list(request: web.Request) -> dict[str, Any]:
         "page": "jobs",
         "jobs": [job.to_json() for job in jobs],
         "next": following,
+        "is_cut": is_cut(jobs, following, query.limit),
         "states": STATES,
         "filter": {name: request.query.get(name, "") for name in ("state", *FILTERS)},
         "queues": [queue_name(key) for key in await reader.known_queues()],

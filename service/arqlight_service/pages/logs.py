@@ -6,6 +6,7 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.journal.log_reader import LEVELS
+from arqlight_service.api.answers import is_cut
 from arqlight_service.api.logs import LogQuery
 from arqlight_service.api.requests import parse_query
 from arqlight_service.app_keys import connection_of
@@ -28,6 +29,7 @@ async def log_page(request: web.Request) -> dict[str, Any] | web.Response:
         "page": "logs",
         "lines": lines,
         "next": following,
+        "is_cut": is_cut(lines, following, query.limit),
         "levels": LEVELS,
         "tasks": sorted(await connection.reader.known_tasks()),
         "filter": {name: request.query.get(name, "") for name in ("level", "job", "task", "q")},

@@ -61,7 +61,10 @@ class Reads(Protocol):
     async def jobs(
         self, *, state: State | None = None, where: JobFilter = ALL, limit: int = 50, cursor: str | None = None
     ) -> tuple[list[Job], str | None]:
-        """A page of jobs, newest first within each state, and the next cursor. Raises CursorInvalid."""
+        """A page of jobs, newest first within each state, and the next cursor. Raises CursorInvalid.
+
+        A page that is short and has a cursor was cut: reading more would have taken too much (see `reading.Reading`).
+        """
         ...
 
     async def failed(

@@ -9,11 +9,11 @@ from redis.asyncio import Redis
 from arqlight.errors import CursorInvalid
 from arqlight.jobs.display import iso
 from arqlight.jobs.names import read_name, shown_name
+from arqlight.jobs.reading import Reading
 from arqlight.journal.keys import KEYS
 
 BATCH = 500
 LEVELS = ("debug", "info", "warning", "error")
-MOST_LOOKED_AT = 20_000
 _PLACE = re.compile(r"\d{1,20}-\d{1,20}")
 
 
@@ -47,20 +47,22 @@ async def read_log(
             raise CursorInvalid(place)
     newest, oldest = f"({before}" if before else "+", f"({after}" if after else "-"
     found: list[dict[str, Any]] = []
-    looked_at = 0
-    while looked_at < MOST_LOOKED_AT:
+    reading = Reading()
+    while True:
         entries = await redis.xrevrange(KEYS["logs"], max=newest, min=oldest, count=BATCH)
+        reading.begin()
         for entry_id, fields in entries:
+            if reading.is_over:
+                return found, newest.removeprefix("(")
             line = read_line(fields, entry_id)
             newest = f"({line['id']}"
             if where.matches(line):
                 found.append(line)
                 if len(found) == limit:
                     return found, line["id"]
-        looked_at += len(entries)
+            await reading.spend()
         if len(entries) < BATCH:
             return found, None
-    return found, newest.removeprefix("(")
 
 
 async def newest_line(redis: Redis) -> str | None:

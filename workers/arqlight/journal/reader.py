@@ -28,6 +28,7 @@ from arqlight.jobs.names import raw_name, read_name
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.queues import queue_name
+from arqlight.jobs.reading import Reading
 from arqlight.jobs.serialization import look_into
 from arqlight.journal.counters import read_rates
 from arqlight.journal.groups import read_groups
@@ -37,10 +38,9 @@ from arqlight.journal.worker_list import read_dead_workers, read_workers
 from arqlight.settings import Settings
 
 ACTIVE_ROWS = 10
-# A filter that matches little must not read a million jobs in one request: the answer is then short, with a cursor.
-MOST_LOOKED_AT = 5_000
 BATCH = 200
 MOST_STRANDED = 5
+Read = tuple[dict[str, str], bytes | None, bool]  # of a job: its record, its bytes, whether arq says that it runs
 _INDEXED = ("failed", "succeeded", "cancelled")  # states whose jobs stand in a sorted set of that name
 
 
@@ -116,7 +116,8 @@ class Reader:
     ) -> tuple[list[Job], str | None]:
         """A page of jobs, newest first within each state and queue (scheduled: soonest first), and the next cursor.
 
-        Raises CursorInvalid.
+        A filter that matches little must not read a million jobs at once: the page is then short, with a cursor (see
+        `reading.Reading`). Raises CursorInvalid.
         """
         sections = [
             (name, lane)
@@ -127,18 +128,21 @@ class Reader:
         # One job more than the page shows tells whether there is another page.
         batch_size = BATCH if where.is_narrow else min(limit + 1, BATCH)
         found: list[Job] = []
-        looked_at = 0
+        reading = Reading()
         last: tuple[int, float, str] | None = None
         for place in range(at, len(sections)):
             section_state, lane = sections[place]
             async for batch in self._walk(section_state, lane, where, after if place == at else None, batch_size):
-                for job, score in await self._load(section_state, lane, batch):
-                    if len(found) == limit or looked_at == MOST_LOOKED_AT:
-                        return found, write_cursor(last) if last else None
-                    last = (place, score, job.id)
-                    looked_at += 1
-                    if where.matches(job):
+                read = await self._read_records(section_state, batch)
+                reading.begin()
+                for (job_id, score), about in zip(batch, read, strict=True):
+                    if last and (len(found) == limit or reading.is_over):
+                        return found, write_cursor(last)
+                    job = self._build(section_state, lane, job_id, score, about)
+                    last = (place, score, job_id)
+                    if job is not None and where.matches(job):
                         found.append(job)
+                    await reading.spend(len(about[1] or b""))
         return found, None
 
     async def failed(
@@ -167,7 +171,9 @@ class Reader:
         scores = await self.redis.zmscore(KEYS["failed"], list(ids))
         batch = [(job_id, score) for job_id, score in zip(ids, scores, strict=True) if score is not None]
         batch.sort(key=lambda entry: entry[1], reverse=True)
-        return await self.with_traces([job for job, _ in await self._load("failed", None, batch)])
+        read = await self._read_records("failed", batch)
+        jobs = [self._build("failed", None, *entry, about) for entry, about in zip(batch, read, strict=True)]
+        return await self.with_traces([job for job in jobs if job is not None])
 
     async def job(self, job_id: str) -> JobDetail:
         """One job with all that is kept of it. Raises JobNotFound."""
@@ -285,24 +291,18 @@ class Reader:
             if batch:
                 yield batch
 
-    async def _load(
-        self, state: State, queue: str | None, batch: Sequence[tuple[str, float]]
-    ) -> list[tuple[Job, float]]:
-        jobs = []
-        for (job_id, score), (record, raw, is_busy) in zip(batch, await self._read_records(state, batch), strict=True):
-            if state == "scheduled" and record.get("state") == "processing":
-                continue  # a running job's score is the end of its lease, not a schedule
-            if state == "failed" and not record:
-                continue  # retried or deleted since the list was read
-            actual: State = "processing" if state == "queued" and is_busy else state
-            due = score if state in ("queued", "scheduled") else None
-            job = build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due, connection=self.name)
-            jobs.append((job, score))
-        return jobs
+    def _build(self, state: State, queue: str | None, job_id: str, score: float, about: Read) -> Job | None:
+        """The job, as `_read_records` read it; None for one that is not in this state any more."""
+        record, raw, is_busy = about
+        if state == "scheduled" and record.get("state") == "processing":
+            return None  # a running job's score is the end of its lease, not a schedule
+        if state == "failed" and not record:
+            return None  # retried or deleted since the list was read
+        actual: State = "processing" if state == "queued" and is_busy else state
+        due = score if state in ("queued", "scheduled") else None
+        return build_job(job_id, record, raw, queue=queue, state=actual, due_ms=due, connection=self.name)
 
-    async def _read_records(
-        self, state: State, batch: Sequence[tuple[str, float]]
-    ) -> list[tuple[dict[str, str], bytes | None, bool]]:
+    async def _read_records(self, state: State, batch: Sequence[tuple[str, float]]) -> list[Read]:
         """Of each job its record, its bytes (or its result's), and whether arq says that it is in progress."""
         payload = KEYS["kept" if state in ("failed", "cancelled") else "result" if state == "succeeded" else "payload"]
         has_lines = state not in ("failed", "cancelled")

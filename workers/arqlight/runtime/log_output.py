@@ -8,6 +8,7 @@ from arqlight.jobs.display import iso
 from arqlight.jobs.masking import hide_what_is_set
 from arqlight.jobs.secret_texts import hide
 from arqlight.runtime.current_attempt import ATTEMPT
+from arqlight.runtime.repeated_lines import RepeatedLines
 from arqlight.settings import Settings
 
 _STANDARD = frozenset({*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"})
@@ -50,10 +51,15 @@ def _of_the_job() -> list[str]:
     return attempt.secrets() if attempt is not None else []
 
 
-def log_to_stderr(settings: Settings) -> None:
-    """Log to standard error from now on, as the settings say."""
+def log_to_stderr(settings: Settings, *, limits_repeats: bool = False) -> None:
+    """Log to standard error from now on, as the settings say.
+
+    :param limits_repeats: whether lines that anybody can cause as often as they like are left out (`RepeatedLines`).
+    """
     hide_what_is_set(settings)
     handler = logging.StreamHandler()
+    if limits_repeats:
+        handler.addFilter(RepeatedLines())
     handler.setFormatter(_Json() if settings.log_format == "json" else _Lines())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
     logging.getLogger("arqlight.audit").setLevel(logging.INFO)  # whatever else is left out

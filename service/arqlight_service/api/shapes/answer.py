@@ -26,6 +26,8 @@ class Page(Answer, Generic[Item]):
     items: list[Item]
     next: str | None
     """The `cursor` of the next page; null on the last one."""
+    cut: bool
+    """Whether it is short because finding more would have taken too long: `next` goes on behind what was read."""
 
 
 class Problem(Answer):

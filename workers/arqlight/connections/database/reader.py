@@ -26,13 +26,13 @@ from arqlight.jobs.job_detail import JobDetail
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.queues import queue_key, queue_name
+from arqlight.jobs.reading import Reading
 from arqlight.jobs.serialization import look_into
 from arqlight.journal.counters import RATE_MINUTES, rate_json
 from arqlight.journal.groups import SPARK_STEPS
 from arqlight.journal.worker_list import MOST_RUNNING_SHOWN
 
 BATCH = 200
-MOST_LOOKED_AT = 5_000
 # Counting reads the whole queue: a large one is counted so seldom that it takes a twentieth of the time.
 COUNTING_SHARE = 20
 
@@ -94,26 +94,29 @@ class DatabaseReader:
     ) -> tuple[list[Job], str | None]:
         """A page of jobs, newest first within each state (scheduled: soonest first), and the next cursor.
 
+        A page is short, with a cursor, when much would have to be read for it (see `reading.Reading`).
+
         Raises CursorInvalid.
         """
         sections = [state] if state else list(STATES)
         at, after = read_cursor(cursor, len(sections))
         found: list[Job] = []
-        looked_at = 0
+        reading = Reading()
         last: tuple[int, float, str] | None = None
         for place in range(at, len(sections)):
             behind = _behind(sections[place], after if place == at else None, cursor)
             while True:
                 rows = await self._section(sections[place], where, behind, BATCH if where.is_narrow else limit + 1)
+                reading.begin()
                 for row in rows:
-                    if len(found) == limit or looked_at == MOST_LOOKED_AT:
-                        return found, write_cursor(last) if last else None
+                    if last and (len(found) == limit or reading.is_over):
+                        return found, write_cursor(last)
                     behind = (row["place"], row["number"])
                     last = (place, row["place"].timestamp(), str(row["number"]))
-                    looked_at += 1
                     job = (job_of if "due_at" in row else ended_job_of)(row, self._name)
                     if where.matches(job):
                         found.append(job)
+                    await reading.spend(len(row["payload"] or b""))
                 if not rows:
                     break
         return found, None

@@ -19,6 +19,7 @@ from arqlight.jobs.names import read_name
 from arqlight.jobs.overview import Overview, QueueFigures
 from arqlight.jobs.page_cursors import read_cursor, write_cursor
 from arqlight.jobs.queues import queue_name
+from arqlight.jobs.reading import Reading
 from arqlight.journal.keys import KEYS
 
 MOST_OF_A_QUEUE = 1_000
@@ -95,17 +96,20 @@ class ObservedReader:
         sections = [state] if state else list(STATES)
         at, after = read_cursor(cursor, len(sections))
         found: list[Job] = []
+        reading = Reading()
         last: tuple[int, float, str] | None = None
         for place in range(at, len(sections)):
             jobs = sorted(await self._all(sections[place], where), key=lambda job: (_at(job), job.id), reverse=True)
+            reading.begin()
             for job in jobs:
                 if place == at and after and (_at(job), job.id) >= after:
                     continue
-                if len(found) == limit:
-                    return found, write_cursor(last) if last else None
-                if where.matches(job) and _within(where, _at(job)):
+                if last and (len(found) == limit or reading.is_over):
+                    return found, write_cursor(last)
+                last = (place, _at(job), job.id)
+                if _within(where, _at(job)) and where.matches(job):
                     found.append(job)
-                    last = (place, _at(job), job.id)
+                await reading.spend()
         return found, None
 
     async def failed(
@@ -209,18 +213,13 @@ class ObservedReader:
             return []
         payloads = await self._redis.mget([KEYS["payload"] + job_id for job_id, *_ in found])
         tries = await self._redis.mget([KEYS["tries"] + job_id for job_id, *_ in found])
-        return [
-            build_job(
-                job_id,
-                {"attempts": (tried or b"0").decode("utf-8", "replace")},
-                payload,
-                queue=queue,
-                state=state,
-                due_ms=score,
-                connection=self._name,
-            )
-            for (job_id, queue, state, score), payload, tried in zip(found, payloads, tries, strict=True)
-        ]
+        jobs, reading = [], Reading()
+        for (job_id, queue, state, score), payload, tried in zip(found, payloads, tries, strict=True):
+            record = {"attempts": (tried or b"0").decode("utf-8", "replace")}
+            job = build_job(job_id, record, payload, queue=queue, state=state, due_ms=score, connection=self._name)
+            jobs.append(job)
+            await reading.spend(len(payload or b""))
+        return jobs
 
     async def _all(self, state: State, where: JobFilter) -> list[Job]:
         """The jobs of a state; of a queue no more than its ends."""
