@@ -5,13 +5,12 @@ import logging
 
 import pytest
 
-from arqlight.runtime import repeated_lines
 from arqlight.runtime.repeated_lines import MOST, RepeatedLines
 
 
 def test_lines_that_repeat_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(repeated_lines.time, "monotonic", lambda: now)
+    monkeypatch.setattr("arqlight.runtime.repeated_lines.time.monotonic", lambda: now)
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.addFilter(RepeatedLines())
