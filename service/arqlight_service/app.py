@@ -71,7 +71,7 @@ def create_app(settings: Settings, connections: Connections | None = None) -> we
             answer_in_time,
             answer_options,
             guard,
-        ],  # fmt: skip
+        ],
         client_max_size=settings.max_body_bytes,
     )
     hide_what_is_set(settings)

@@ -142,7 +142,7 @@ async def test_enqueueing_events_and_secrets_are_in_it(
         assert (await client.patch(path, json={"description": "shop"}, headers=token)).status == 200
         assert (await client.post(f"{path}/rotate", json={}, headers=token)).status == 200
         assert (await client.delete(path, headers=token)).status == 204
-        assert (await client.get("/exports/none/download?expires=1&signature=x")).status == 403
+        assert (await client.get("/exports/none/download?expires=1&signature=x", headers=token)).status == 403
         found = await (await client.get("/api/v1/audit?limit=6", headers=token)).json()
         told = [(each["kind"], each["what"].replace(endpoint["id"], "E")) for each in found["items"]]
         assert told == [

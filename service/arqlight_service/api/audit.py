@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, Field
 
 from arqlight.errors import CursorInvalid
 from arqlight.journal.audit_entry import KINDS, Kind, id_at
+from arqlight_service.api.answers import page_of
 from arqlight_service.api.call import call
 from arqlight_service.api.requests import Strict
 from arqlight_service.api.shapes.answer import Page
@@ -57,7 +58,7 @@ async def audit(request: web.Request, query: AuditQuery) -> web.StreamResponse:
         return response
     found = await trail.newest(kinds, before, since, query.limit + 1)
     shown, more = found[: query.limit], len(found) > query.limit
-    return web.json_response({"items": [each.to_json() for each in shown], "next": shown[-1].id if more else None})
+    return page_of([each.to_json() for each in shown], shown[-1].id if more else None, query.limit)
 
 
 def _place(cursor: str | None) -> str:
