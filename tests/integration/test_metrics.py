@@ -71,5 +71,6 @@ async def test_a_token_for_metrics_reads_them_and_nothing_else(pool: ArqRedis, s
     async with guarded(settings) as client:
         _, token = await add_token(client, "metrics")
         assert (await client.get("/metrics")).status == 401
-        assert (await read(client, Host="10.1.2.3:8080", **token))["arqlight_connection_up", "default"] == 1
+        assert (await read(client, **token))["arqlight_connection_up", "default"] == 1
+        assert (await client.get("/metrics", headers={"Host": "10.1.2.3:8080", **token})).status == 421
         assert (await client.get("/", headers=token)).status == 403

@@ -9,10 +9,12 @@ from arqlight.journal.audit_entry import Kind, new_entry
 from arqlight_service.api.idempotency import REPLAYED
 from arqlight_service.api.problems import Handler
 from arqlight_service.audit.told import TOLD, Told
-from arqlight_service.audit.trail import TRAIL
+from arqlight_service.audit.trail import NOTE_S, TRAIL
 from arqlight_service.auth.access import ACCESS
 from arqlight_service.auth.identity import actor, identity_of
 from arqlight_service.auth.roles import SAFE_METHODS, Need, need_of
+
+BEHIND_TROUBLE_S = 1.0
 
 
 @web.middleware
@@ -48,7 +50,8 @@ async def _note(request: web.Request, need: Need, told: Told, address: str, stat
         kind, who or "unknown", told.what or _what(request, need), address=address,
         before=told.before, after=told.after, result="done" if done else f"{_ended(status)} ({status})",
     )  # fmt: skip
-    await request.app[TRAIL].note(entry)
+    # Behind a server that just hung for as long as it may, the answer does not wait for it once more.
+    await request.app[TRAIL].note(entry, NOTE_S if status < 500 else BEHIND_TROUBLE_S)
 
 
 def _ended(status: int) -> str:

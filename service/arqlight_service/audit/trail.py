@@ -4,6 +4,7 @@ An entry is written to Redis first, so no request waits for PostgreSQL, and none
 moves it on, and holds each kind to its bounds.
 """
 
+import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +22,7 @@ from arqlight_service.audit.archive import ARCHIVE_ERRORS, Archive, archive_of
 logger = logging.getLogger("arqlight.audit")
 DAY_MS = 24 * 3600 * 1000
 MOVED_AT_ONCE = 500
+NOTE_S = 5.0
 TRIM_EVERY_MS = 10 * 60 * 1000
 PAGE = 500
 
@@ -34,15 +36,19 @@ class Trail:
         self._archive: Archive | None = archive_of(settings)
         self._trimmed_ms = 0
 
-    async def note(self, entry: AuditEntry) -> None:
-        """Log it, and write it down. It is done already: what cannot be written down is said, and changes no answer."""
+    async def note(self, entry: AuditEntry, within_s: float = NOTE_S) -> None:
+        """Log it, and write it down. It is done already: what cannot be written down is said, and changes no answer.
+
+        :param within_s: how long the answer may wait for that.
+        """
         logger.info("%s", _line(entry), extra={"audit": entry.to_json()})
         try:
-            if self._home is not None:
-                await self._home.audit.add(entry)
-            elif self._archive is not None:
-                await self._archive.keep([entry])
-        except (*SERVER_ERRORS, *ARCHIVE_ERRORS, ArqlightError) as error:
+            async with asyncio.timeout(within_s):
+                if self._home is not None:
+                    await self._home.audit.add(entry)
+                elif self._archive is not None:
+                    await self._archive.keep([entry])
+        except (TimeoutError, *SERVER_ERRORS, *ARCHIVE_ERRORS, ArqlightError) as error:
             logger.error("the audit list does not have %s: %s", json.dumps(entry.to_json()), error)
 
     async def newest(
