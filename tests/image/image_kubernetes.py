@@ -196,7 +196,8 @@ async def test_the_scaler_is_answered_at_the_address_and_with_the_token_that_the
     address = DOCUMENTS["ScaledObject arqlight-worker"]["spec"]["triggers"][0]["metadata"]["url"]
     host, _, path = address.removeprefix("http://").partition("/")
     assert await _status(service_port, f"/{path}", host, token) == 200
-    assert await _status(service_port, f"/{path}", host) == 421  # without a token only a name that is set is answered
+    assert await _status(service_port, f"/{path}", host) == 401
+    assert await _status(service_port, f"/{path}", "evil.example", token) == 421
 
 
 async def test_a_job_passes_from_the_services_pod_to_the_workers(

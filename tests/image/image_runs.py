@@ -122,7 +122,8 @@ async def _bulk(stack: Stack, parties: Parties, mailbox: MailServer) -> None:
     await stack.succeeded(exported["id"])
     # A worker wrote the file, the service reads it: both have the volume.
     link = (await stack.ask("GET", f"/api/v1/exports/{exported['export']}"))["download"]
-    async with aiohttp.ClientSession() as session, session.get(link) as answer:
+    headers = {"Authorization": f"Bearer {stack.token}"}
+    async with aiohttp.ClientSession(headers=headers) as session, session.get(link) as answer:
         assert answer.status == 200
         assert len((await answer.text()).splitlines()) == 51
 
