@@ -387,3 +387,18 @@ async def test_queues_are_known_by_their_keys_from_their_first_job_on(connection
     for queue in (QUEUE, HIGH):
         await enqueue(connection, "add", queue=queue)
     assert {QUEUE, HIGH} <= set(await connection.reader.known_queues())
+
+
+async def test_the_ids_of_jobs_that_failed_or_were_cancelled_are_told_at_once(
+    connection: Connection, work: Work
+) -> None:
+    for job_id in ("fails", "is cancelled", "ends", "waits"):
+        delay_ms = 0 if job_id in ("fails", "ends") else 60_000
+        await enqueue(connection, "boom" if job_id == "fails" else "add", 1, id=job_id, delay_ms=delay_ms)
+    await connection.journal.cancel("is cancelled", QUEUE, "add")
+    await work(add, func(boom, name="boom", max_tries=1))
+    await shown(connection, "fails", "failed")
+    await shown(connection, "ends", "succeeded")
+    asked = ["waits", "ends", "is cancelled", "fails", "never was"]
+    assert await connection.reader.kept(asked) == {"fails": "failed", "is cancelled": "cancelled"}
+    assert await connection.reader.kept([]) == {}

@@ -7,7 +7,6 @@ from aiohttp import web
 from arq.jobs import SerializationError
 
 from arqlight.connections.connection import Connection
-from arqlight.errors import JobNotFound
 from arqlight.jobs.editing import edited_arguments
 from arqlight.jobs.names import shown_name
 from arqlight.jobs.queues import queue_name
@@ -79,18 +78,11 @@ async def enqueue(request: web.Request) -> web.Response:
 
 async def _check_ids(connection: Connection, jobs: list[NewJob]) -> None:
     """Raise Problem 409 for the id of a job that people may still look at, retry or run again: it would be gone."""
-    for job in jobs:
-        if job.id is None:
-            continue
-        try:
-            there = (await connection.reader.job(job.id)).job
-        except JobNotFound:
-            continue
-        if there.state in ("failed", "cancelled"):
-            raise Problem(
-                409, f"job {shown_name(job.id)!r} {there.state}, and is kept: retry or delete it, or choose another id",
-                field="id",
-            )  # fmt: skip
+    for job_id, state in (await connection.reader.kept([job.id for job in jobs if job.id is not None])).items():
+        raise Problem(
+            409, f"job {shown_name(job_id)!r} {state}, and is kept: retry or delete it, or choose another id",
+            field="id",
+        )  # fmt: skip
 
 
 def route_of(request: web.Request, asked: list[JobRequest]) -> Connection:

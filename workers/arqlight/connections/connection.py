@@ -77,6 +77,10 @@ class Reads(Protocol):
         """Those of `ids` that are in the failed list now, newest first, as `failed` shows them."""
         ...
 
+    async def kept(self, ids: Sequence[str]) -> dict[str, State]:
+        """Those of `ids` whose job failed or was cancelled, and is kept to be looked at and run again: id -> state."""
+        ...
+
     async def count_failed(self, where: JobFilter) -> int | None:
         """How many failed jobs match; None where nobody knows before they are read."""
         ...

@@ -49,6 +49,7 @@ _HINTS = (
     "glpat", "_live_", "_test_", "sk-", "xox", "akia", "asia", "aiza", "sg.", "shpat", "dop_v1", "sq0", "hooks",
 )  # fmt: skip
 _known: tuple[str, ...] = ()
+_known_written: tuple[str, ...] = ()  # in all the ways in which they are looked for
 
 
 def passwords_in(address: str) -> list[str]:
@@ -60,11 +61,12 @@ def passwords_in(address: str) -> list[str]:
 
 def hide_always(secrets: Iterable[str]) -> None:
     """Values that are masked in every text of this process from now on: what is set for it."""
-    global _known
+    global _known, _known_written
     _known = tuple(dict.fromkeys((*_known, *secrets)))
+    _known_written = _written(())
 
 
-def hide(text: str, secrets: Iterable[str] = ()) -> str:
+def hide(text: str, secrets: Sequence[str] = ()) -> str:
     """`text` as people may see it: without `secrets`, those of this process, and what looks like one."""
     text = hide_known(text, secrets)
     folded = text.lower()
@@ -88,13 +90,17 @@ def hide_within(value: Any, secrets: Sequence[str] = ()) -> Any:
     return MASK if is_one else value
 
 
-def hide_known(text: str, secrets: Iterable[str] = ()) -> str:
+def hide_known(text: str, secrets: Sequence[str] = ()) -> str:
     """`text` without these values and those of this process, as they are or as other formats write them."""
-    for secret in sorted({secret.strip() for secret in (*secrets, *_known)}, key=len, reverse=True):
-        if len(secret) >= SHORTEST:
-            for written in _ways_to_write(secret):
-                text = text.replace(written, MASK)
+    for written in _written(secrets) if secrets else _known_written:
+        text = text.replace(written, MASK)
     return text
+
+
+def _written(secrets: Sequence[str]) -> tuple[str, ...]:
+    """These and those of this process, as texts may hold them; the longest first, so that none is left in part."""
+    values = sorted({secret.strip() for secret in (*secrets, *_known)}, key=len, reverse=True)
+    return tuple(written for value in values if len(value) >= SHORTEST for written in _ways_to_write(value))
 
 
 @lru_cache(maxsize=512)

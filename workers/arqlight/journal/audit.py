@@ -39,8 +39,10 @@ async def oldest_entries(redis: Redis, kind: Kind, limit: int) -> list[AuditEntr
 
 async def remove_entries(redis: Redis, entries: Sequence[AuditEntry]) -> None:
     """Take out those that are kept elsewhere now."""
-    for entry in entries:
-        await redis.zremrangebylex(_key(entry.kind), f"[{entry.id}", f"({entry.id}~")
+    async with redis.pipeline(transaction=False) as pipe:
+        for entry in entries:
+            pipe.zremrangebylex(_key(entry.kind), f"[{entry.id}", f"({entry.id}~")
+        await pipe.execute()
 
 
 async def trim_entries(redis: Redis, kind: Kind, most: int, since: str) -> None:

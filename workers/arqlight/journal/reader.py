@@ -175,6 +175,15 @@ class Reader:
         jobs = [self._build("failed", None, *entry, about) for entry, about in zip(batch, read, strict=True)]
         return await self.with_traces([job for job in jobs if job is not None])
 
+    async def kept(self, ids: Sequence[str]) -> dict[str, State]:
+        """Those of `ids` whose job failed or was cancelled."""
+        found: dict[str, State] = {}
+        states: tuple[State, ...] = ("failed", "cancelled")
+        for state in states if ids else ():
+            scores = await self.redis.zmscore(KEYS[state], list(ids))
+            found |= {job_id: state for job_id, score in zip(ids, scores, strict=True) if score is not None}
+        return found
+
     async def job(self, job_id: str) -> JobDetail:
         """One job with all that is kept of it. Raises JobNotFound."""
         answer = await self.scripts.run("inspect", job_id)

@@ -138,6 +138,11 @@ class DatabaseReader:
             job_of(row, self._name).to_json() | {"trace": (row["traceback"] or {}).get("traceback", "")} for row in rows
         ]
 
+    async def kept(self, ids: Sequence[str]) -> dict[str, State]:
+        """Those of `ids` whose job failed or was cancelled."""
+        wanted = [job_id for job_id in ids if is_storable(job_id)]
+        return {row["id"]: row["state"] for row in await self._pool.rows("kept", wanted)} if wanted else {}
+
     async def count_failed(self, where: JobFilter) -> int | None:
         """How many failed jobs match; None where they would have to be read to know."""
         if where.queue or where.task or where.text:

@@ -124,6 +124,10 @@ class ObservedReader:
         jobs = [job for job in await self._all("failed", ALL) if job.id in set(ids)]
         return [_shown(job) for job in sorted(jobs, key=_at, reverse=True)]
 
+    async def kept(self, ids: Sequence[str]) -> dict[str, State]:
+        """None: nothing can be enqueued here."""
+        return {}
+
     async def count_failed(self, where: JobFilter) -> int | None:
         """How many failed jobs match."""
         jobs = await self._all("failed", where)

@@ -39,11 +39,10 @@ class QueueFinder:
                 key = await self._fresh.get()
                 try:
                     if is_queue_key(key) or await queues_among(self._redis, [key]):
-                        self._known.add(key)
                         await self._journal.announce_queues([key])
+                        self._known.add(key)
                 except SERVER_ERRORS as error:
                     logger.warning("queue %s not noted yet: %s", key, error)
-                    self._known.discard(key)
                     self._looked_at.discard(key)
 
     def _grown(self, data: bytes) -> None:
@@ -68,8 +67,8 @@ class QueueFinder:
                 while place != 0:
                     place, keys = await self._redis.scan(place or 0, count=1000, _type="zset")
                     among = await queues_among(self._redis, may_be_queues(map(read_name, keys)))
-                    self._known |= among
                     await self._journal.announce_queues(sorted(among))
+                    self._known |= among
                 return
             except SERVER_ERRORS as error:
                 logger.warning("the server's queues could not be read yet: %s", error)
