@@ -14,7 +14,7 @@ TRIES = [
     ("claim", "answer lost"), ("claim", "serialization failure"), ("claim", "silent"), ("finish", "answer lost"),
     ("finish", "data error"), ("finish", "disk full"), ("fail", "deadlock"), ("fail", "cut before"),
     ("reschedule", "answer lost"), ("reschedule", "read-only"), ("beat", "shutdown"), ("give_back", "query cancelled"),
-    ("recalled", "too many connections"), ("rescue", "cut off and back"), ("finish", "cut off for good"),
+    ("recalled", "too many connections"), ("rescue", "cut off and back"), ("finish", "cut off permanently"),
 ]  # fmt: skip
 
 

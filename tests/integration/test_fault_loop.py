@@ -16,7 +16,7 @@ CHOSEN = [
     ("claim", "answer lost"),
     ("finish", "silent"),
     ("fail", "busy"),
-    ("reschedule", "cut off for good"),
+    ("reschedule", "cut off permanently"),
     ("DEL", "silent"),
 ]
 BY_CHANCE = 2

@@ -81,7 +81,7 @@ async def resolve_jobs(reader: Reads, asked: list[JobRequest]) -> list[NewJob]:
 
 
 async def _unknown(reader: Reads, what: str, announced: list[str], bundled: list[str]) -> Problem:
-    """For good (422) only where the workers have had the time to say what they run."""
+    """422, which is final, only where the workers have had the time to say what they run."""
     if announced and not await reader.is_settling():
         return Problem(422, f"{what}; known: {', '.join(sorted({*announced, *bundled}))}", field="task")
     known = f"; bundled: {', '.join(sorted(bundled))}" if bundled else ""

@@ -110,6 +110,6 @@ class Archive:
 
 
 def archive_of(settings: Settings) -> Archive | None:
-    """Where the audit list is kept for good; None where no PostgreSQL is set, or the extra for it is not installed."""
+    """Where the audit list is kept permanently; None where no PostgreSQL is set, or its extra is not installed."""
     address = settings.resolved_database_url()
     return Archive(address) if address and find_spec("sqlalchemy") and find_spec("psycopg") else None

@@ -20,7 +20,7 @@ REFUSALS = {
     "data error": "22P05",
 }
 FATAL = {"shutdown": "57P01"}
-FAULTS = (*REFUSALS, *FATAL, "cut before", "answer lost", "silent", "cut off for good", "cut off and back")
+FAULTS = (*REFUSALS, *FATAL, "cut before", "answer lost", "silent", "cut off permanently", "cut off and back")
 
 
 @dataclass(eq=False)

@@ -118,7 +118,7 @@ class Scenario:
             self._has_done_all = await self._ended() >= len(JOBS) - 1 and bool(self.jobs.ran["long"])
             if self._has_done_all:
                 return
-            if proxy.is_done.is_set() and proxy.fault == "cut off for good":
+            if proxy.is_done.is_set() and proxy.fault == "cut off permanently":
                 return
             await asyncio.sleep(0.02)
 

@@ -20,7 +20,7 @@ REFUSALS = {
     "script forgotten": "NOSCRIPT No matching script. Please use EVAL.",
     "wrong type": "WRONGTYPE Operation against a key holding the wrong kind of value",
 }
-FAULTS = (*REFUSALS, "cut before", "answer lost", "silent", "late", "cut off for good", "cut off and back")
+FAULTS = (*REFUSALS, "cut before", "answer lost", "silent", "late", "cut off permanently", "cut off and back")
 
 
 @dataclass(frozen=True)

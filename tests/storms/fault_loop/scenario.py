@@ -64,8 +64,8 @@ class Scenario:
             self.worked_or_stopped = self._has_done_all or running.done()
         finally:
             with followed(self.tasks):
-                # Who is cut off for good waits for the server with what it has to write, until it is killed.
-                self.closed &= await stop(first, running) or proxy.fault == "cut off for good"
+                # Who is cut off permanently waits for the server with what it has to write, until it is killed.
+                self.closed &= await stop(first, running) or proxy.fault == "cut off permanently"
             self.was_done = proxy.is_done.is_set()
             self.sent = proxy.sent
 
@@ -108,7 +108,7 @@ class Scenario:
             self._has_done_all = sum(ended) >= len(JOBS) - 1 and bool(self.jobs.ran["long"])
             if self._has_done_all:
                 return
-            if proxy.is_done.is_set() and proxy.fault == "cut off for good":
+            if proxy.is_done.is_set() and proxy.fault == "cut off permanently":
                 return
             await asyncio.sleep(0.02)
 

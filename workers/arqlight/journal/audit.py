@@ -32,7 +32,7 @@ async def newest_entries(
 
 
 async def oldest_entries(redis: Redis, kind: Kind, limit: int) -> list[AuditEntry]:
-    """The oldest of a kind, as they are moved to where they are kept for good."""
+    """The oldest of a kind, as they are moved to where they are kept permanently."""
     await adopt_old_list(redis)
     return [_read(member) for member in await redis.zrange(_key(kind), 0, limit - 1)]
 

@@ -35,7 +35,7 @@ class TakesEndings(Protocol):
 class AckBuffer:
     """A job counts as finished when its group is committed; a server that is away, or refuses for now, is waited for.
 
-    What it refuses for good is written as a failure with the reason. The worker claims nothing new while more than a
+    What it refuses permanently is written as a failure with the reason. The worker claims nothing new while more than a
     group waits here, so that group and its slots are the bound.
 
     :param instead: makes the failure to write in the place of an ending that is refused.
@@ -131,7 +131,7 @@ class AckBuffer:
             _resolve(written, problem)
 
     async def _write(self, endings: list[Ending]) -> None:
-        """Raises what the server refuses for good; one that disconnects at the same bytes each time refuses them."""
+        """Raises what the server refuses permanently; one that disconnects at the same bytes each time refuses them."""
         pause_s, disconnects = FIRST_PAUSE_S, 0
         while True:
             try:

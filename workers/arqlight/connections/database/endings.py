@@ -23,7 +23,7 @@ class Endings:
         self._manager = manager
 
     async def commit(self, worker: str, endings: Sequence[Ending]) -> None:
-        """Write down a group: those that ended alike in one statement. Raises Unusable, Refused for good."""
+        """Write down a group: those that ended alike in one statement. Raises Unusable, Refused permanently."""
         by_kind: dict[str, list[Ending]] = {}
         for ending in endings:
             by_kind.setdefault(ending.kind, []).append(ending)

@@ -11,14 +11,14 @@ REFUSED = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClient
 # The database was made anew while we ran, or another was put in its place.
 SCHEMA_GONE = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError)
 # What would be refused again however often it is sent: wrong data, a broken constraint, more than the server can hold.
-_FOR_GOOD = ("22", "23", "54", "XX")
+_PERMANENT = ("22", "23", "54", "XX")
 LONGEST_REASON = 200
 
 
 def unusable(error: BaseException, name: str, address: str) -> Unusable:
     """One sentence that names the connection and the reason, as the kind of error that says what to do about it."""
     told = f"connection {name!r} ({address})"
-    if _is_for_good(error):
+    if _is_permanent(error):
         return Refused(f"{told} does not take this: {reason_of(error)}")
     if isinstance(error, asyncpg.ConnectionDoesNotExistError):
         return CutOff(f"{told} was cut off: {reason_of(error)}")
@@ -45,7 +45,7 @@ def reason_of(error: BaseException) -> str:
     return text or type(error).__name__
 
 
-def _is_for_good(error: BaseException) -> bool:
+def _is_permanent(error: BaseException) -> bool:
     if isinstance(error, asyncpg.DataError | ValueError):
         return True
-    return str(getattr(error, "sqlstate", None) or "").startswith(_FOR_GOOD)
+    return str(getattr(error, "sqlstate", None) or "").startswith(_PERMANENT)
