@@ -11,7 +11,7 @@ from arq import func
 from arqlight.checked_fields import Secret
 from arqlight.connections.database import DatabaseConnection
 from arqlight.connections.redis import RedisConnection
-from arqlight.jobs.queues import DEFAULT_QUEUE
+from arqlight.jobs.queues import DEFAULT_QUEUE, queue_key
 from arqlight.journal.journal import NewJob
 from arqlight.runtime.log_output import _Json, _Lines
 from arqlight.settings import Settings
@@ -82,10 +82,15 @@ async def test_no_outlet_shows_what_was_planted(
             )  # fmt: skip
             jobs = [NewJob(name, DEFAULT_QUEUE, (), PLANTED) for name in ("leaks", "leaks_in_its_error")]
             good, bad = await connection.journal.enqueue(jobs)
+            # What names hold is no argument: only the gates at the outlets are left.
+            await connection.journal.enqueue([NewJob("waits", queue_key("nobody"), id=f"id {SET}")])
             await shown(connection, good, "succeeded")
             failed = await shown(connection, bad, "failed")
             suffix = f"connection={connection.name}"
             told = [(await feed.receive()).data for _ in range(len(topics))]
+            await feed.send_json({"subscribe": ["active"]})
+            told.append((await feed.receive()).data)
+            await eventually(lambda: connection.reader.job(f"id {SET}"))
             await feed.close()
             for path in (
                 f"/api/v1/jobs/{good}", f"/api/v1/jobs/{bad}", "/api/v1/jobs", "/api/v1/failed", "/api/v1/failed/groups",
