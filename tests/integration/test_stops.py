@@ -68,6 +68,29 @@ async def test_a_job_that_swallows_its_cancellation_does_not_keep_its_worker_fro
     assert (job["attempts"], [failure["error"] for failure in job["failures"]]) == (0, ["WorkerStopped"]), job
 
 
+async def test_a_job_that_swallows_its_first_cancellation_is_cancelled_again_at_a_stop(
+    connection: Connection, work: Work, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("arqlight.worker.attempts.CANCEL_AGAIN_S", 0.1)
+    cancelled = 0
+
+    async def stubborn(ctx: dict[str, Any]) -> None:
+        nonlocal cancelled
+        while cancelled < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                cancelled += 1
+        raise asyncio.CancelledError
+
+    worker = await work(func(stubborn, name="stubborn"))
+    job_id = await enqueue(connection, "stubborn")
+    await shown(connection, job_id, "processing")
+    await worker.close()
+    assert cancelled == 2
+    assert (await shown(connection, job_id, "queued"))["attempts"] == 0
+
+
 async def test_a_task_that_shuts_the_threads_of_its_event_loop_down_does_not_break_the_stop(
     spawn: Callable[..., subprocess.Popen[str]], pool: ArqRedis, reader: Reader, settings: Settings
 ) -> None:

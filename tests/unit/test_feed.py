@@ -59,3 +59,28 @@ async def test_a_consumer_that_does_not_read_is_dropped(monkeypatch: pytest.Monk
     stuck = subscribers.Subscriber(None, never)  # type: ignore[arg-type]
     with pytest.raises(subscribers.TooSlow):
         await stuck.complain("x")
+
+
+async def test_a_subscription_with_an_id_is_answered_once_however_often_its_consumer_falls_behind() -> None:
+    sent: list[dict[str, Any]] = []
+
+    async def send(text: str) -> None:
+        sent.append(json.loads(text))
+
+    class Counts:
+        """A feed with one topic."""
+
+        async def snapshot(self, topics: list[str]) -> tuple[str, list[Any]]:
+            return "1-0", [(topic, {}) for topic in topics]
+
+        async def can_resume(self, cursor: str) -> bool:
+            return True
+
+    consumer = subscribers.Subscriber(Counts(), send)  # type: ignore[arg-type]
+    consumer.subscribe(["counts"], None, "mine")
+    running = asyncio.create_task(consumer.run())
+    await eventually(lambda: len(sent) == 2)
+    consumer.fall_behind()
+    await eventually(lambda: len(sent) == 3)
+    assert [frame["type"] for frame in sent] == ["subscribed", "snapshot", "change"]
+    running.cancel()
