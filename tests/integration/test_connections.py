@@ -343,9 +343,15 @@ async def test_rates_count_what_ended(connection: Connection, work: Work) -> Non
 
 
 async def test_a_worker_that_stops_gives_its_jobs_back_uncounted(connection: Connection, work: Work) -> None:
-    job_id = await enqueue(connection, "sleep")
-    worker = await work(sleep)
-    await shown(connection, job_id, "processing")
+    began = asyncio.Event()
+
+    async def long(ctx: dict[str, Any]) -> None:
+        began.set()
+        await asyncio.sleep(60)
+
+    job_id = await enqueue(connection, "long")
+    worker = await work(func(long, name="long"))
+    await began.wait()
     await worker.close()
     job = await shown(connection, job_id, "queued")
     assert job["attempts"] == 0

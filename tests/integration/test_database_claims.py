@@ -202,14 +202,17 @@ async def test_a_shutdown_that_cuts_a_job_short_counts_the_second_time_in_a_row(
     billing: DatabaseConnection, settings: Settings, postgres: str, start_worker: StartWorker
 ) -> None:
     seen = other_view(settings, postgres)
+    began = asyncio.Event()
 
     async def hold(ctx: dict[str, Any]) -> None:
+        began.set()
         await asyncio.sleep(600)
 
     [job_id] = await seen.journal.enqueue([NewJob("hold", DEFAULT_QUEUE)])
     for attempts in (0, 1, 1):
+        began.clear()
         worker = await start_worker([func(hold, name="hold")], databases=[other_view(settings, postgres)])
-        await shown(seen, job_id, "processing")
+        await began.wait()
         await worker.close()
         assert (await shown(seen, job_id, "queued"))["attempts"] == attempts
     await seen.close()

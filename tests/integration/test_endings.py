@@ -196,14 +196,18 @@ async def test_a_shutdown_during_a_hook_does_not_run_a_finished_job_again(
 async def test_one_shutdown_of_a_job_goes_uncounted_and_not_two_in_a_row(
     pool: ArqRedis, start_worker: StartWorker, reader: Reader
 ) -> None:
+    began = asyncio.Event()
+
     async def long(ctx: dict[str, Any]) -> None:
+        began.set()
         await asyncio.sleep(60)
 
     await pool.enqueue_job("long", _job_id="long")
     attempts = []
     for _ in range(4):
+        began.clear()
         worker = await start_worker(named(long))
-        await reaches(reader, "long", "processing")
+        await began.wait()
         worker.handle_sig(signal.SIGUSR1)
         await worker.close()
         attempts.append((await reader.job_json("long"))["attempts"])

@@ -51,14 +51,15 @@ async def test_a_job_that_swallows_its_cancellation_does_not_keep_its_worker_fro
     connection: Connection, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arqlight.worker.attempts.CANCEL_AGAIN_S", 0.1)
-    may_end = asyncio.Event()
+    began, may_end = asyncio.Event(), asyncio.Event()
 
     async def stubborn(ctx: dict[str, Any]) -> None:
+        began.set()
         await swallows(ctx, may_end)
 
     worker = await work(func(stubborn, name="stubborn"))
     job_id = await enqueue(connection, "stubborn")
-    await shown(connection, job_id, "processing")
+    await began.wait()
     try:
         async with asyncio.timeout(20):
             await worker.close()
@@ -72,10 +73,11 @@ async def test_a_job_that_swallows_its_first_cancellation_is_cancelled_again_at_
     connection: Connection, work: Work, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("arqlight.worker.attempts.CANCEL_AGAIN_S", 0.1)
-    cancelled = 0
+    began, cancelled = asyncio.Event(), 0
 
     async def stubborn(ctx: dict[str, Any]) -> None:
         nonlocal cancelled
+        began.set()
         while cancelled < 2:
             try:
                 await asyncio.sleep(60)
@@ -85,7 +87,7 @@ async def test_a_job_that_swallows_its_first_cancellation_is_cancelled_again_at_
 
     worker = await work(func(stubborn, name="stubborn"))
     job_id = await enqueue(connection, "stubborn")
-    await shown(connection, job_id, "processing")
+    await began.wait()
     await worker.close()
     assert cancelled == 2
     assert (await shown(connection, job_id, "queued"))["attempts"] == 0

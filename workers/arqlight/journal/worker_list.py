@@ -24,7 +24,7 @@ async def read_dead_workers(redis: Redis) -> list[dict[str, Any]]:
     """The workers that died within the hour, the last one first: killed, out of memory, or cut off."""
     now = await _server_ms(redis)
     lapsed = await redis.zrangebyscore(KEYS["workers"], "-inf", now)  # not rescued yet
-    found = await redis.zrevrangebyscore(KEYS["dead"], now, now - 3_600_000)
+    found = await redis.zrevrangebyscore(KEYS["dead"], "+inf", now - 3_600_000)
     ids = dict.fromkeys(worker.decode() for worker in (*lapsed, *found))
     return await _describe(redis, list(ids), False)
 
