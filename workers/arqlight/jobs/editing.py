@@ -7,13 +7,13 @@ a list. So what comes back is held against what was shown, and where the two are
 import datetime
 import decimal
 import json
-import re
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 from arqlight.errors import InvalidInput, OverBudget
 from arqlight.jobs.budget import SHOWN, Budget
+from arqlight.jobs.destinations import new_destination
 from arqlight.jobs.display import CUT, as_json
 from arqlight.jobs.job import read_call
 from arqlight.jobs.opaque import Opaque
@@ -28,10 +28,6 @@ _READ: dict[type, Callable[[str], Any]] = {
     uuid.UUID: uuid.UUID,
     int: int,
 }
-
-
-# An address of the web, of mail, or of a host by its name or number.
-_ADDRESS = re.compile(r"://|@|^\[?[0-9A-Fa-f:.]{3,}\]?(?::\d+)?$|^(?:[\w-]+\.)+[A-Za-z][\w-]+\.?(?::\d+)?(?:/|$)")
 
 
 def edited_arguments(
@@ -179,13 +175,11 @@ def _check_destination(edited: Any, shown: Any) -> None:
     """What nobody was shown goes only where it went before: a new address needs the secrets written anew."""
     if not any(MASK in part for part in _parts(edited) if isinstance(part, str)):
         return
-    before = {part for part in _parts(shown) if isinstance(part, str)}
-    for part in _parts(edited):
-        if isinstance(part, str) and part not in before and _ADDRESS.search(part):
-            raise InvalidInput(
-                "args",
-                f"{part[:100]!r} is a new address, and {MASK} would be sent to it: write the secret anew",
-            )
+    address = new_destination(edited, shown)
+    if address is not None:
+        raise InvalidInput(
+            "args", f"{str(address)[:100]!r} is a new address, and {MASK} would be sent to it: write the secret anew"
+        )
 
 
 def _looks_like_another(part: Any) -> bool:
