@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from aiohttp import web
 
 from arqlight.background import end, keep
-from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight_service.api.problems import Problem
 from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.access import ACCESS, Access
@@ -73,7 +73,7 @@ class Watch:
                 await self._look()
             except SERVER_ERRORS as error:
                 # Who is still welcome is not known while the server is away; its feeds close for that anyway.
-                logger.warning("sessions of open feeds could not be checked: %s", error)
+                logger.warning("sessions of open feeds could not be checked: %s", reason_of(error))
 
     async def _look(self) -> None:
         good: dict[Identity, bool] = {}

@@ -19,7 +19,7 @@ from arqlight.alert_rules import Rule, parse_rules
 from arqlight.background import end, keep
 from arqlight.bundled import close_clients, open_clients
 from arqlight.connections.connection import Connection
-from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.connections.named import Connections
 from arqlight.errors import ArqlightError
 from arqlight.family import installed
@@ -60,7 +60,7 @@ class Alerts:
             try:
                 await self.look()
             except (*SERVER_ERRORS, ArqlightError) as error:
-                logger.warning("the rules for alerts could not be looked at: %s", error)
+                logger.warning("the rules for alerts could not be looked at: %s", reason_of(error))
             await asyncio.sleep(EVERY_S)
 
     async def look(self) -> list[Alert]:

@@ -9,7 +9,7 @@ from aiohttp import web
 
 from arqlight.background import end, keep
 from arqlight.connections.connection import Connection
-from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.errors import ArqlightError
 from arqlight.worker.heartbeat import BEAT_S
 from arqlight_service.app_keys import CONNECTIONS
@@ -38,7 +38,7 @@ async def keep_audit(trail: Trail) -> None:
         try:
             await trail.keep_up()
         except (*SERVER_ERRORS, ArqlightError) as error:
-            logger.warning("the audit list could not be kept up: %s", error)
+            logger.warning("the audit list could not be kept up: %s", reason_of(error))
         await asyncio.sleep(AUDIT_EVERY_S)
 
 
@@ -51,4 +51,4 @@ async def rescue(connection: Connection) -> None:
             if connection.supports("maintenance"):
                 await connection.maintenance.look_after_queues()
         except (*SERVER_ERRORS, ArqlightError) as error:
-            logger.warning("dead workers could not be checked: %s", error)
+            logger.warning("dead workers could not be checked: %s", reason_of(error))

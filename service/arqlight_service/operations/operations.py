@@ -18,7 +18,7 @@ from arq.utils import timestamp_ms
 
 from arqlight.background import end, keep
 from arqlight.connections.connection import Connection
-from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.connections.named import Connections
 from arqlight.connections.parts.store import Store
 from arqlight.errors import ArqlightError, JobNotFound, JobNotRetryable, NotFound, Unusable
@@ -144,7 +144,7 @@ class Operations:
                     if operation.state == "running" and operation.id not in self._tasks:
                         self._begin(operation.id)
             except SERVER_ERRORS as error:
-                logger.warning("operations wait for the server: %s", error)
+                logger.warning("operations wait for the server: %s", reason_of(error))
             await asyncio.sleep(LOOK_EVERY_S)
 
     def _begin(self, operation_id: str) -> None:

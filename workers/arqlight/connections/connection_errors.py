@@ -1,5 +1,6 @@
 """The errors of a server that is away or refuses, and why, in one clear sentence without a password."""
 
+import builtins
 import ssl
 from typing import Any
 
@@ -58,7 +59,7 @@ def reason_of(error: BaseException, *, tls: bool = False) -> str:
         return "nothing listens there; is it running, and is the port right?"
     if "Name or service not known" in text or "nodename nor servname" in text or "Temporary failure in name" in text:
         return "no host of that name is known"
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError | builtins.TimeoutError):
         return "no answer came in time" + (f"; {NO_TLS}" if tls else "")
     if "Connection closed by server" in text or "Protocol Error" in text or "Protocol error" in text:
         return "what answers there is not Redis or Valkey, or it speaks TLS only (then write rediss://)"

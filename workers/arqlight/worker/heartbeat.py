@@ -18,6 +18,7 @@ from typing import Protocol
 from redis.asyncio import Redis
 
 from arqlight.background import end
+from arqlight.connections.connection_errors import reason_of
 from arqlight.journal.deadline import SEVERAL_CALLS_S, deadline
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.journal import Claim, Journal
@@ -120,7 +121,7 @@ class Heartbeat:
             try:
                 asyncio.run(self._keep_beating())
             except BaseException as error:  # a thread of ours: nothing that comes out of it is meant to end it
-                logger.warning("heartbeat of %s not sent: %s", self._host.id, error or type(error).__name__)
+                logger.warning("heartbeat of %s not sent: %s", self._host.id, reason_of(error))
                 self._stopping.wait(BEAT_S)
 
     async def _keep_beating(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import reason_of
 from arqlight.journal.deadline import CALL_S, deadline
 from arqlight.journal.keys import KEYS
 from arqlight.journal.pubsub import PAUSE_S, growing_sets, hear
@@ -76,7 +77,7 @@ class Stager:
                 heard, self._heard = self._heard, set()
                 next_due_ms = int(await self._scripts.run("ring", *heard))
             except (RedisError, TimeoutError) as error:
-                logger.warning("no worker can be woken, trying again: %s", error)
+                logger.warning("no worker can be woken, trying again: %s", reason_of(error))
                 await asyncio.sleep(PAUSE_S)
                 continue
             waits = [

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from arqlight.connections.connection_errors import reason_of
 from arqlight.jobs.names import read_name
 from arqlight.journal.dedicated_connection import DedicatedConnection
 from arqlight.journal.keys import KEYS
@@ -45,7 +46,7 @@ class Wakeup:
             try:
                 popped = await self._line.call("BLPOP", *self._lists, BLOCK_S, waits_s=BLOCK_S)
             except RedisError as error:
-                logger.warning("wake-ups cannot be received, connecting again: %s", error)
+                logger.warning("wake-ups cannot be received, connecting again: %s", reason_of(error))
                 await asyncio.sleep(PAUSE_S)
                 self._woken("")
                 continue

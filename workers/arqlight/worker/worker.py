@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from arqlight.addresses import shown_redis
 from arqlight.background import end, keep
-from arqlight.connections.connection_errors import SERVER_AWAY
+from arqlight.connections.connection_errors import SERVER_AWAY, reason_of
 from arqlight.connections.redis.log import RedisLog
 from arqlight.connections.redis_client import connect_arq
 from arqlight.errors import AnnouncementLost, ServerUnreachable, WorkerCancelled
@@ -213,7 +213,7 @@ class Worker(arq.Worker):
                     await self._abort_jobs()
                 await self.heart_beat()
         except (*SERVER_AWAY, builtins.TimeoutError) as error:
-            logger.warning("the server does not answer, trying again: %s", error)
+            logger.warning("the server does not answer, trying again: %s", reason_of(error))
             self._wake.clear()
             self._may_have_more = True
             return 1.0
@@ -375,7 +375,7 @@ class Worker(arq.Worker):
                     pipe.sismember(KEYS["paused"], queue)
                 answers = await pipe.execute()
         except (*SERVER_AWAY, builtins.TimeoutError) as error:
-            logger.warning("the server does not answer, trying again: %s", error)
+            logger.warning("the server does not answer, trying again: %s", reason_of(error))
             return True
         return any(waiting and not paused for waiting, paused in zip(answers[::2], answers[1::2], strict=True))
 
@@ -390,7 +390,7 @@ class Worker(arq.Worker):
                     await fire_due(self.pool, self.journal)
                     await self.journal.look_after_queues()
             except (*SERVER_AWAY, builtins.TimeoutError) as error:
-                logger.warning("periodic jobs and settings could not be looked at: %s", error)
+                logger.warning("periodic jobs and settings could not be looked at: %s", reason_of(error))
 
     def handle_sig(self, signum: signal.Signals) -> None:
         """Stop now: what runs is cancelled, and goes back."""
@@ -461,7 +461,7 @@ class Worker(arq.Worker):
                 return await connect_arq(self.redis_url, **kept)
             return await create_pool(self.redis_settings, **kept)
         except (RedisError, OSError) as error:
-            raise ServerUnreachable(f"no Redis or Valkey answers at {self._place}: {error}; is it running?") from error
+            raise ServerUnreachable(f"no Redis or Valkey answers at {self._place}: {reason_of(error)}") from error
 
     async def connect_beside(self) -> ArqRedis:
         """A connection for another event loop than the worker's."""

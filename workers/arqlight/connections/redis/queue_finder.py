@@ -5,7 +5,7 @@ import logging
 
 from redis.asyncio import Redis
 
-from arqlight.connections.connection_errors import SERVER_ERRORS
+from arqlight.connections.connection_errors import SERVER_ERRORS, reason_of
 from arqlight.connections.redis.queue_search import may_be_queues, queues_among
 from arqlight.jobs.names import read_name
 from arqlight.jobs.queues import DEFAULT_QUEUE, is_queue_key
@@ -71,5 +71,5 @@ class QueueFinder:
                     self._known |= among
                 return
             except SERVER_ERRORS as error:
-                logger.warning("the server's queues could not be read yet: %s", error)
+                logger.warning("the server's queues could not be read yet: %s", reason_of(error))
                 await asyncio.sleep(PAUSE_S)
