@@ -75,21 +75,22 @@ def _command(data_dir: Path, *command: str) -> subprocess.CompletedProcess[str]:
 async def test_up_starts_everything_stops_on_ctrl_c_and_keeps_its_jobs_and_its_deletions(
     tmp_path: Path, started: list[Up]
 ) -> None:
-    up = Up(tmp_path)
+    data = tmp_path / "data of my 'team'"
+    up = Up(data)
     started.append(up)
     await eventually(lambda: _stats(up, workers=1), within_s=30)
     for number in range(2):
-        done = _command(tmp_path, "enqueue", "deliver_webhook", "url=ftp://nowhere", "--id", f"bad{number}")
+        done = _command(data, "enqueue", "deliver_webhook", "url=ftp://nowhere", "--id", f"bad{number}")
         assert (done.returncode, done.stdout.strip()) == (0, f"bad{number}")
     await eventually(lambda: _stats(up, failed=2))
     async with aiohttp.ClientSession() as session, session.delete(f"{up.address}/api/v1/failed/bad0") as answer:
         assert answer.status == 204
-    second = _command(tmp_path, "up", "--port", "0")
+    second = _command(data, "up", "--port", "0")
     assert second.returncode == 2
     assert "in use by another `arqlight up`" in second.stderr
     assert up.stop() == 0
-    assert not (tmp_path / "redis-url").exists()
-    again = Up(tmp_path)
+    assert not (data / "redis-url").exists()
+    again = Up(data)
     started.append(again)
     await eventually(lambda: _stats(again, workers=1, failed=1), within_s=30)
     [failed] = (await _get(again.address, "/api/v1/failed"))["items"]

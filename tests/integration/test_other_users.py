@@ -22,7 +22,7 @@ from arqlight.errors import SettingsError
 from arqlight.families.bulk.storage import Folder
 from arqlight.key_ring import KeyRing
 from arqlight.private_files import OTHERS
-from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, IN_DATA_DIR, load_settings
+from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, IN_DATA_DIR, LOCK_FILE, load_settings
 from arqlight_service.cli.start import check_start
 from tests.conftest import ROOT
 from tests.integration.test_commands import _command, _get
@@ -169,8 +169,24 @@ def test_up_refuses_a_data_directory_that_others_rule(public: Path, owner: int) 
     (public / "of others").write_text("")
     public.chmod(0o777 if owner == 0 else 0o755)
     os.chown(public, owner, owner)
+    lock = public / LOCK_FILE
+    lock.write_text("")
+    lock.chmod(0o644)
+    os.chown(lock, owner, owner)
     done = _command(public, "up", "--port", "0")
     assert (done.returncode, "choose a directory of your own" in done.stderr) == (2, True), done.stderr
+    if owner != 0:
+        assert lock.stat().st_mode & 0o777 == 0o644
+        assert public.stat().st_mode & 0o777 == 0o755
+
+
+@needs_root
+def test_an_empty_data_directory_of_another_user_keeps_its_rights(public: Path) -> None:
+    public.chmod(0o755)
+    os.chown(public, ANOTHER, ANOTHER)
+    assert _command(public, "up", "--port", "0").returncode == 2
+    assert public.stat().st_mode & 0o777 == 0o755
+    assert list(public.iterdir()) == []
 
 
 @pytest.fixture(params=[0, 0o777])

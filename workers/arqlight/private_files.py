@@ -64,13 +64,17 @@ def close_all(folder: Path, names: Iterable[str]) -> int:
     """Close to others the entries `names` of a folder and all below them; how many had any.
 
     The folder itself is closed where nothing else is in it: one that holds other things, or that all users share
-    (/tmp), is not ours to close. What belongs to another user stays as it is.
+    (/tmp), is not ours to close. What belongs to another user stays as it is, for
+    root too.
     """
     try:
         present = set(os.listdir(folder))
-        is_shared = bool(folder.stat().st_mode & stat.S_ISVTX)
+        about = folder.stat()
     except (FileNotFoundError, PermissionError):
         return 0
+    if about.st_uid not in (0, os.geteuid()):
+        return 0
+    is_shared = bool(about.st_mode & stat.S_ISVTX)
     ours = present & set(names)
     closed = 0 if is_shared or present - ours else close(folder)
     for name in sorted(ours):

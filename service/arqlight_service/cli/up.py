@@ -176,17 +176,16 @@ def _locked(data_dir: Path) -> Iterator[None]:
     """One `up` a data directory: two servers would overwrite each other's files."""
     try:
         make_folder(data_dir)
+        if is_of_others(data_dir):
+            raise SettingsError(
+                f"ARQLIGHT_DATA_DIR={str(data_dir)!r} belongs to another user, or all users may write to it; choose a "
+                "directory of your own"
+            )
         opened = open_file(data_dir / LOCK_FILE, "a+")
     except OSError as error:
         raise SettingsError(
             f"ARQLIGHT_DATA_DIR={str(data_dir)!r} cannot be used: {error.strerror}; choose another directory"
         ) from error
-    if is_of_others(data_dir):
-        opened.close()
-        raise SettingsError(
-            f"ARQLIGHT_DATA_DIR={str(data_dir)!r} belongs to another user, or all users may write to it; choose a "
-            "directory of your own"
-        )
     with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

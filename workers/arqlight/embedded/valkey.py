@@ -51,6 +51,7 @@ def serve(data_dir: Path, port: int | None) -> None:
     make_folder(folder)
     os.chdir(folder)
     server = ValkeyServer(port=0, data_dir=folder, persist=True, config=CONFIG, unix_socket_path=SOCKET)
+    server.data_dir = Path()  # both processes are in it; a name with a space is not quoted in the configuration
     _end_leftover(password)
     server.start(timeout=60)
     try:
