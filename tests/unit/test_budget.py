@@ -270,6 +270,18 @@ def test_the_line_of_a_call_is_short_whatever_its_arguments_are() -> None:
     )
 
 
+def test_the_line_of_a_call_hides_secrets_before_it_is_shortened() -> None:
+    for value in (
+        "x" * 60 + " sk_live_51HqLyjWDarjtT1zdp7dc" + "y" * 100,
+        "https://ada:" + "hush" * 20 + "@example.org/",
+        {"password": "hush-" * 3},
+        [{"apiKey": b"hush"}],
+    ):
+        said = call_text([value], {"named": value}) + call_text([], {"named": value})
+        assert "sk_live_51" not in said
+        assert "hush" not in said
+
+
 NESTED = "[" * 100_000
 WIDE = "[" + "0," * 3_000_000 + "0]"
 

@@ -70,6 +70,15 @@ def test_every_wrong_setting_is_named_in_one_line(monkeypatch: pytest.MonkeyPatc
     )
 
 
+@pytest.mark.parametrize("url", ["redis:/ada:hush@h", "ada:hush@h:6379", "://:hush@h", "http://a:hush@b@h", ":hush@"])
+def test_a_wrong_address_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    for name in ("REDIS_URL", "DATABASE_URL", "PUBLIC_URL", "STORAGE_URL", "ALERT_WEBHOOK"):
+        monkeypatch.setenv(f"ARQLIGHT_{name}", url)
+    with pytest.raises(SettingsError, match="ARQLIGHT_REDIS_URL") as refused:
+        load_settings()
+    assert "hush" not in str(refused.value)
+
+
 def test_the_platforms_own_name_counts_where_ours_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PORT", "9000")
     assert load_settings().port == 9000

@@ -322,6 +322,7 @@ def _shown(kind: type[Any], name: str, value: object) -> str:
     """What was set, unless it is a secret."""
     if is_secret_field(kind, name):
         return ""
-    if isinstance(value, str) and "@" in value and "://" in value:
-        value = f"{value.partition('://')[0]}://…@{value.rpartition('@')[2]}"
+    if isinstance(value, str) and "@" in value:  # an address, also one whose scheme was left out
+        scheme, separator, _ = value.rpartition("@")[0].partition("://")
+        value = f"{scheme + separator if separator else ''}…@{value.rpartition('@')[2]}"
     return f"={value!r}"

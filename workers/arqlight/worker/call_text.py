@@ -6,6 +6,10 @@ from typing import Any
 
 from arq.utils import truncate
 
+from arqlight.jobs.display import LONGEST_TEXT
+from arqlight.jobs.secret_names import is_secret
+from arqlight.jobs.secret_texts import MASK, hide
+
 LARGEST_BITS = 4_096  # Python prints no whole number that is much larger
 
 
@@ -17,6 +21,13 @@ class _Short(reprlib.Repr):
         self.maxlevel = 4
         self.maxtuple = self.maxlist = self.maxdict = self.maxset = self.maxfrozenset = 10
         self.maxstring = self.maxlong = self.maxother = 80
+
+    def repr_str(self, x: str, level: int) -> str:
+        # Before it is shortened: half a secret, or an address without its @, does not look like one.
+        return super().repr_str(hide(x[:LONGEST_TEXT]), level)
+
+    def repr_dict(self, x: dict[Any, Any], level: int) -> str:
+        return super().repr_dict({name: MASK if is_secret(name) else value for name, value in x.items()}, level)
 
     def repr_int(self, x: int, level: int) -> str:
         return "<a huge int>" if x.bit_length() > LARGEST_BITS else super().repr_int(x, level)
