@@ -29,6 +29,7 @@ async def port(pool: ArqRedis, settings: Settings) -> AsyncIterator[int]:
         (b"/jobs", b"Expect: \xff", 200), (b"/nothing", b"Expect: \xff", 404), (b"/jobs", b"Cookie: arqlight=\xff", 200),
         (b"/jobs", b"Referer: \xed\xa0\x80", 200), (b"/jobs", b"X-Forwarded-Host: http://[v1.x]/", 400),
         (b"/jobs/a%00b", b"Accept: text/html", 404), (b"/static/%00", b"Accept: text/html", 404),
+        (b"/static/" + b"x" * 300, b"Accept: text/html", 404),
         (b"/jobs?q=%00", b"Accept: text/html", 400), (b"/api/v1/jobs?%00=1", b"Accept: text/html", 400),
     ],
 )  # fmt: skip
@@ -37,3 +38,25 @@ async def test_bytes_that_are_no_text_are_answered_below_500(
 ) -> None:
     raw = b"GET %s HTTP/1.1\r\nHost: localhost\r\n%s\r\n\r\n" % (path, header)
     assert await status_of("127.0.0.1", port, raw) == status
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [(b"Origin: http://[", 403), (b"Origin: http://[v1.x]/", 403), (b"Content-Encoding: gzip", 400),
+     (b"Content-Encoding: deflate", 400)],
+)  # fmt: skip
+async def test_a_form_whose_headers_do_not_fit_is_refused(port: int, header: bytes, status: int) -> None:
+    form = b"name=ada&password=x"
+    raw = (
+        b"POST /sign-in HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Content-Length: %d\r\n%s\r\n\r\n%s" % (len(form), header, form)
+    )
+    assert await status_of("127.0.0.1", port, raw) == status
+
+
+async def test_a_handshake_of_the_feed_with_a_key_that_is_no_text_is_refused(port: int) -> None:
+    raw = (
+        b"GET /api/v1/feed HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \xff\xfe\r\n\r\n"
+    )
+    assert await status_of("127.0.0.1", port, raw) == 400

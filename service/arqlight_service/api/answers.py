@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+from urllib.parse import quote, urlunsplit
 
 from aiohttp import web
 
@@ -10,6 +10,7 @@ from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
 from arqlight.tasks import Task
 from arqlight_service.api.accept import wants_page
+from arqlight_service.api.header_addresses import address_in
 from arqlight_service.api.problems import is_form
 from arqlight_service.app_keys import CONNECTIONS, SETTINGS
 from arqlight_service.audit.told import tell
@@ -41,18 +42,10 @@ def page_of(items: Sequence[Any], following: str | None, limit: int) -> web.Resp
 
 def back_to(request: web.Request, page: str) -> str:
     """The address of `page` as it was where the form stood, with its filter; else the page of the same connection."""
-    came_from = referer(request)
+    came_from = address_in(request, "Referer")
     if (came_from.netloc, came_from.path) == (request.host, page):
         return urlunsplit(("", "", page, came_from.query, ""))
     return page + suffix(request.query.get("connection"))
-
-
-def referer(request: web.Request) -> SplitResult:
-    """The page that a request came from, as the browser says; an empty address where it says nothing readable."""
-    try:
-        return urlsplit(request.headers.get("Referer", ""))
-    except ValueError:
-        return urlsplit("")
 
 
 async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:

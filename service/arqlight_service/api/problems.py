@@ -1,5 +1,6 @@
 """Errors as answers: RFC 9457 problem details for programmes, a page for people."""
 
+import errno
 import json
 import logging
 from collections.abc import Awaitable, Callable
@@ -8,6 +9,7 @@ from typing import Any
 
 import aiohttp_jinja2
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from arqlight.errors import (
@@ -30,6 +32,7 @@ from arqlight.jobs.names import shown_name
 from arqlight_service.api.accept import wants_page
 
 logger = logging.getLogger("arqlight.service")
+LONGEST_REASON = 300
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _STATUS: dict[type[Exception], int] = {
     JobNotFound: 404,
@@ -79,12 +82,16 @@ async def answer_problems(request: web.Request, handler: Handler) -> web.StreamR
         allowed = error.allowed_methods if isinstance(error, web.HTTPMethodNotAllowed) else ()
         allow = {"Allow": ", ".join(sorted({*allowed, "OPTIONS"}))} if allowed else {}
         return _answer(request, Problem(error.status, _say(request, error), allow))
+    except (HttpProcessingError, web.RequestPayloadError) as error:  # a body that is not coded as its headers say
+        return _answer(request, Problem(400, f"the request cannot be read: {error}"[:LONGEST_REASON]))
     except (ConnectionError, TimeoutError) as error:
         return _answer(request, Problem(503, f"the Redis or Valkey server does not answer: {error}"))
     except RedisError as error:
         logger.exception("%s %s: the server refused", request.method, request.path)
         return _answer(request, Problem(503, f"the Redis or Valkey server refused: {error}"))
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:  # of a file: no such file is there
+            return _answer(request, Problem(404, f"nothing is at {request.path[:LONGEST_REASON]}"))
         if _is_of_database(error):
             logger.exception("%s %s: the database refused", request.method, request.path)
             return _answer(request, Problem(503, f"PostgreSQL does not answer as it should: {type(error).__name__}"))

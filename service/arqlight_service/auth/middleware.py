@@ -13,6 +13,7 @@ from arqlight.journal.tracing import request_span
 from arqlight.settings import Settings, split_names
 from arqlight_service.api.accept import wants_page
 from arqlight_service.api.cross_origin import allowed_origin
+from arqlight_service.api.header_addresses import address_in
 from arqlight_service.api.problems import Handler, Problem, is_form
 from arqlight_service.api.requests import CSRF_FIELD, read_form
 from arqlight_service.app_keys import SETTINGS
@@ -163,9 +164,8 @@ def _is_same_origin(request: web.Request) -> bool:
     site = request.headers.get("Sec-Fetch-Site")
     if site is not None:
         return site in ("same-origin", "none")
-    origin = request.headers.get("Origin")
     # No Origin: not a browser. A browser sends one with every cross-site change and every WebSocket.
-    return origin is None or urlsplit(origin).netloc == request.host
+    return "Origin" not in request.headers or address_in(request, "Origin").netloc == request.host
 
 
 def _is_trusted_origin(request: web.Request, access: Access) -> bool:

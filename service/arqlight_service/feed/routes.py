@@ -101,10 +101,16 @@ async def _over_websocket(request: web.Request) -> web.WebSocketResponse:
     async def cut_off() -> None:
         await socket.close(code=WSCloseCode.POLICY_VIOLATION, message=b"whoever opened this may not look any more")
 
+    if not request.headers.get("Sec-WebSocket-Key", "").isascii():
+        raise Problem(400, "Sec-WebSocket-Key is not ASCII (RFC 6455, 4.1)")
     feed = feed_of(request)
     subscriber = Subscriber(feed, socket.send_str, write)
     async with request.app[WATCH].feed(request, cut_off), feed.attached(subscriber):
-        await socket.prepare(request)
+        try:
+            await socket.prepare(request)
+        except ConnectionError:
+            logger.debug("a consumer of the feed is gone")
+            return socket
         request.app[SOCKETS].add(socket)
         sending = asyncio.create_task(_send(subscriber, socket, request.app[WATCH].dropped))
         try:

@@ -6,8 +6,9 @@ import aiohttp_jinja2
 from aiohttp import web
 
 from arqlight.jobs.queues import queue_name
-from arqlight_service.api.answers import back_to, is_cut, referer
+from arqlight_service.api.answers import back_to, is_cut
 from arqlight_service.api.filters import FILTERS, FailedQuery, filter_of
+from arqlight_service.api.header_addresses import address_in
 from arqlight_service.api.paths import path_name
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import parse_query
@@ -56,4 +57,4 @@ async def act(request: web.Request) -> web.Response:
         await connection_of(request).journal.delete(job_id)
     else:
         raise Problem(404, f"nothing is at {request.path}")
-    raise web.HTTPSeeOther(back_to(request, "/failed" if referer(request).path == "/failed" else "/"))
+    raise web.HTTPSeeOther(back_to(request, "/failed" if address_in(request, "Referer").path == "/failed" else "/"))

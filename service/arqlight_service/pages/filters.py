@@ -32,6 +32,11 @@ def one_line(text: str | None) -> str:
     return first if len(first) <= LONGEST_LINE else first[: LONGEST_LINE - 1] + "…"
 
 
+def sentence(text: str) -> str:
+    """A message as a sentence: it begins with a capital and ends with a full stop; what is between stays as it is."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+
+
 def pretty(value: Any) -> str:
     """A JSON value, laid out."""
     return json.dumps(value, indent=2, ensure_ascii=False)
@@ -74,6 +79,7 @@ def query(values: dict[str, Any]) -> str:
 FILTERS: dict[str, Callable[..., str]] = {
     "ago": ago,
     "one_line": one_line,
+    "sentence": sentence,
     "pretty": pretty,
     "duration": duration,
     "size": size,
