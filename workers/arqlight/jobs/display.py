@@ -4,25 +4,18 @@ import datetime
 import decimal
 import math
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from arqlight.jobs.opaque import Opaque
-from arqlight.jobs.secret_names import is_secret
-from arqlight.jobs.secret_texts import MASK, hide
+from arqlight.jobs.secret_places import parts_of
+from arqlight.jobs.secret_texts import MASK, hide, hide_within
 
 LONGEST_TEXT = 10_000
 CUT = "…"
-
-
 MOST_NODES = 5_000
-
-
 MOST_CHARACTERS = 256 * 1024  # of all texts together: a few bytes can hold one text thousands of times
-
-
 DEEPEST = 20
-
-
 LAST_MS = 253_402_300_799_000  # the end of the year 9999, behind which Python has no dates
 
 
@@ -38,8 +31,11 @@ def iso(ms: float) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def as_json(value: Any) -> Any:
-    """`value` as something `json.dumps` takes: plain values as they are, others as text; too much is cut with "…"."""
+def as_json(value: Any, secrets: Sequence[str] | None = ()) -> Any:
+    """`value` as something `json.dumps` takes: plain values as they are, others as text; too much is cut with "…".
+
+    :param secrets: texts that are masked wherever they stand, beside what looks like a secret; None: nothing is masked.
+    """
     budget, characters = MOST_NODES, MOST_CHARACTERS
 
     def convert(item: Any, depth: int) -> Any:
@@ -53,19 +49,25 @@ def as_json(value: Any) -> Any:
             return item
         if isinstance(item, int):
             # JavaScript reads larger ones wrong; Python refuses to print the largest.
-            return item if abs(item) < 2**53 else (str(item) if item.bit_length() < 4096 else "<a huge int>")
+            number = item if abs(item) < 2**53 else (str(item) if item.bit_length() < 4096 else "<a huge int>")
+            return hide_within(number, secrets) if secrets else number
         if isinstance(item, float):
-            return item if math.isfinite(item) else str(item)
+            finite = item if math.isfinite(item) else str(item)
+            return hide_within(finite, secrets) if secrets else finite
         if isinstance(item, str):
-            text = hide(item[:LONGEST_TEXT].encode("utf-8", "replace").decode())
+            text = item[:LONGEST_TEXT].encode("utf-8", "replace").decode()
+            text = text if secrets is None else hide(text, secrets)
             return text if len(item) <= LONGEST_TEXT else text + CUT
-        if isinstance(item, dict):
-            return {
-                str(convert(key, depth + 1)): MASK if is_secret(key) else convert(inner, depth + 1)
-                for key, inner in _first(item.items(), budget)
-            }
-        if isinstance(item, list | tuple | set | frozenset):
-            return [convert(inner, depth + 1) for inner in _first(item, budget)]
+        if isinstance(item, dict | list | tuple | set | frozenset):
+            is_dict = isinstance(item, dict)
+            shown = [
+                (
+                    str(convert(key, depth + 1)) if is_dict else "",
+                    MASK if masked and secrets is not None else convert(inner, depth + 1),
+                )
+                for key, inner, masked in _first(parts_of(item, is_argument_list=depth == 0), budget)
+            ]
+            return dict(shown) if is_dict else [inner for _, inner in shown]
         if isinstance(item, bytes | bytearray):
             return f"<{len(item)} bytes>"
         if isinstance(item, datetime.datetime | datetime.date | datetime.time):

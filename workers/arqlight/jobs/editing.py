@@ -16,6 +16,7 @@ from arqlight.jobs.budget import SHOWN, Budget
 from arqlight.jobs.destinations import new_destination
 from arqlight.jobs.display import CUT, as_json
 from arqlight.jobs.job import read_call
+from arqlight.jobs.masking import secrets_in_call
 from arqlight.jobs.opaque import Opaque
 from arqlight.jobs.secret_texts import MASK
 
@@ -39,18 +40,20 @@ def edited_arguments(
     becomes of a value that was not shown.
     """
     try:
-        _, *call, _ = read_call(payload or b"")
-        was = dict(zip(("args", "kwargs"), call, strict=True))
+        _, was_args, was_kwargs, _ = read_call(payload or b"")
     except Exception as error:  # the bytes are anyone's
         raise InvalidInput(
             "id", f"the job's arguments cannot be read: {error}; enqueue it from the application"
         ) from None
+    was = {"args": was_args, "kwargs": was_kwargs}
+    secrets = secrets_in_call(was_args, was_kwargs)
+    shown = {part: as_json(value, secrets) for part, value in was.items()}
     merged = (
-        _merge(args, as_json(was["args"]), was["args"], "args"),
-        _merge(kwargs, as_json(was["kwargs"]), was["kwargs"], "kwargs"),
+        _merge(args, shown["args"], was_args, "args"),
+        _merge(kwargs, shown["kwargs"], was_kwargs, "kwargs"),
     )
     _check_moved(merged, was)
-    _check_destination({"args": args, "kwargs": kwargs}, as_json(was))
+    _check_destination({"args": args, "kwargs": kwargs}, shown)
     return merged
 
 

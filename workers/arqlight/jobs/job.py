@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from arqlight.jobs.display import as_json, iso, to_moment
-from arqlight.jobs.masking import secrets_in
+from arqlight.jobs.masking import secrets_in_call
 from arqlight.jobs.names import read_name, shown_name
 from arqlight.jobs.queues import queue_name
 from arqlight.jobs.secret_texts import hide_within
@@ -119,8 +119,9 @@ def read_arguments(payload: bytes | None) -> Arguments:
         return Arguments(problem="the arguments are no longer kept")
     try:
         task, args, kwargs, enqueued_ms = read_call(payload)
-        return Arguments(task.encode("utf-8", "replace").decode(), as_json(args), as_json(kwargs), enqueued_ms,
-                         secrets=tuple(secrets_in({"args": args, **kwargs})))  # fmt: skip
+        secrets = secrets_in_call(args, kwargs)
+        return Arguments(task.encode("utf-8", "replace").decode(), as_json(args, secrets), as_json(kwargs, secrets),
+                         enqueued_ms, secrets=secrets)  # fmt: skip
     except Exception as error:  # the bytes are anyone's: whatever is wrong with them is said, not raised
         reason = str(error) if isinstance(error, ValueError) else f"not arq's layout: {type(error).__name__}"
         return Arguments(problem=f"the arguments cannot be shown: {reason}")

@@ -1,17 +1,20 @@
 """Which values of settings and of a job's arguments are secrets, to be kept out of all texts (`secret_texts.hide`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from itertools import islice
 from typing import Any
 
 from arqlight.checked_fields import Secret, is_secret_field
 from arqlight.jobs.secret_names import is_secret, mask_also
-from arqlight.jobs.secret_texts import hide_always, passwords_in
+from arqlight.jobs.secret_places import parts_of
+from arqlight.jobs.secret_texts import hide_always, passwords_in, values_in
 from arqlight.settings import OWN_NAMES, FamilySettings, Settings, split_names
 
 DEEPEST = 5
 MOST_LOOKED_AT = 100_000  # values; what lies deeper than these is looked at last
+LONGEST_TEXT = 10_000
+MOST_CHARACTERS = 256 * 1024  # of all texts that are looked into
 LARGEST_SECRET_BITS = 4_096  # of a number: Python prints none that is much larger
 
 
@@ -40,28 +43,37 @@ def _is_declared_secret(name: str) -> bool:
     )
 
 
-def secrets_in(value: Mapping[Any, Any]) -> list[str]:
-    """The values under names that say they are secret (`is_secret`), in arguments nested up to 5 deep, as texts.
+def secrets_in_call(args: Sequence[Any], kwargs: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Those of a job's arguments, to be masked wherever else they stand."""
+    return tuple(secrets_in({"args": args, **kwargs}))
 
-    Each container is looked at once, where it stands least deep, however many hold it.
+
+def secrets_in(value: Mapping[Any, Any]) -> list[str]:
+    """The values that are secret by their name or place (`parts_of`), in arguments nested up to 5 deep, as texts.
+
+    Each container is looked at once, where it stands least deep, however many hold it. Texts are looked into as well:
+    JSON, headers, commands.
     """
-    found: list[str] = []
+    found: dict[str, None] = {}
     level: list[tuple[Any, bool]] = [(value, False)]
-    seen, left = {id(value)}, MOST_LOOKED_AT
-    for _ in range(DEEPEST + 1):
+    seen, left, characters = {id(value)}, MOST_LOOKED_AT, MOST_CHARACTERS
+    for depth in range(DEEPEST + 1):
         inside: list[tuple[Any, bool]] = []
         for each, all_is_secret in level:
-            named = each.items() if isinstance(each, Mapping) else ((None, inner) for inner in each)
-            for name, inner in islice(named, left):
+            for _, inner, is_one in islice(parts_of(each, is_argument_list=depth == 1), left):
                 left -= 1
-                is_one = all_is_secret or is_secret(name)
+                is_one = is_one or all_is_secret
                 if is_one:
-                    found += _texts_of(inner)
+                    found.update(dict.fromkeys(_texts_of(inner)))
+                elif isinstance(inner, str) and characters > 0:
+                    text = inner[:LONGEST_TEXT]
+                    characters -= len(text)
+                    found.update(dict.fromkeys(values_in(text)))
                 if isinstance(inner, Mapping | list | tuple | set | frozenset) and id(inner) not in seen:
                     seen.add(id(inner))
                     inside.append((inner, is_one))
         level = inside
-    return found
+    return list(found)
 
 
 def _texts_of(value: Any) -> list[str]:

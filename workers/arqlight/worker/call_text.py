@@ -7,7 +7,7 @@ from typing import Any
 from arq.utils import truncate
 
 from arqlight.jobs.display import LONGEST_TEXT
-from arqlight.jobs.secret_names import is_secret
+from arqlight.jobs.secret_places import parts_of
 from arqlight.jobs.secret_texts import MASK, hide
 
 LARGEST_BITS = 4_096  # Python prints no whole number that is much larger
@@ -27,10 +27,21 @@ class _Short(reprlib.Repr):
         return super().repr_str(hide(x[:LONGEST_TEXT]), level)
 
     def repr_dict(self, x: dict[Any, Any], level: int) -> str:
-        return super().repr_dict({name: MASK if is_secret(name) else value for name, value in x.items()}, level)
+        return super().repr_dict({name: MASK if masked else value for name, value, masked in parts_of(x)}, level)
+
+    def repr_list(self, x: list[Any], level: int) -> str:
+        return super().repr_list(_shown(x), level)
+
+    def repr_tuple(self, x: tuple[Any, ...], level: int) -> str:
+        return super().repr_tuple(tuple(_shown(x)), level)
 
     def repr_int(self, x: int, level: int) -> str:
         return "<a huge int>" if x.bit_length() > LARGEST_BITS else super().repr_int(x, level)
+
+
+def _shown(values: list[Any] | tuple[Any, ...]) -> list[Any]:
+    first = values[: _SHORT.maxlist + 1]  # and one more, which shows that some are left out
+    return [MASK if masked else value for _, value, masked in parts_of(first)]
 
 
 _SHORT = _Short()

@@ -110,4 +110,6 @@ def _pipes(process: asyncio.subprocess.Process) -> tuple[asyncio.StreamReader, a
 
 def _plain(variables: Mapping[str, Any]) -> dict[str, Any]:
     """Variables as JSON; unlike on a page, nothing is masked here, for the mail is what they are for."""
-    return {name: value if isinstance(value, str) else as_json(value) for name, value in variables.items()}
+    return {
+        name: value if isinstance(value, str) else as_json(value, secrets=None) for name, value in variables.items()
+    }
