@@ -45,9 +45,9 @@ class OpenConnections:
 
     def enter(self, address: str) -> str | None:
         """A client connects; under which name it is counted, or None: it is to go."""
-        is_proxy, client = self._is_proxy(address), network_of(address)
-        if self._open.total() >= self._most or not (is_proxy or self._may_have_one_more(client)):
-            self._tell(address)
+        client = network_of(address)
+        if refusal := self._refusal(client, self._is_proxy(address)):
+            self._tell(address, refusal)
             return None
         self._open[client] += 1
         self._silent[client] += 1
@@ -61,22 +61,32 @@ class OpenConnections:
         """Gone."""
         _less(self._open, client)
 
-    def _may_have_one_more(self, client: str) -> bool:
+    def _refusal(self, client: str, is_proxy: bool) -> str | None:
+        """Why this client gets no further connection; None: it gets one."""
+        if self._open.total() >= self._most:
+            return f"{self._most} are open, as many as this process can have (ulimit -n)"
+        if is_proxy:
+            return None
+        if not self._arrivals_of(client).take():
+            return f"one client may open {self._most_of_one / 2:g} a second; keep connections open (keep-alive)"
+        if self._silent[client] >= self._most_silent:
+            return f"{self._most_silent} of one client ask for nothing (ARQLIGHT_SOCKETS_PER_ADDRESS)"
+        if self._open[client] >= self._most_of_one:
+            return f"{self._most_of_one} of one client are open (ARQLIGHT_SOCKETS_PER_ADDRESS)"
+        return None
+
+    def _arrivals_of(self, client: str) -> Allowance:
         arrivals = self._arrivals.get(client)
         if arrivals is None:
             while len(self._arrivals) >= MOST_REMEMBERED:
                 del self._arrivals[next(iter(self._arrivals))]
             arrivals = self._arrivals[client] = Allowance(self._most_of_one / 2, self._most_of_one * 2)
-        return arrivals.take() and self._silent[client] < self._most_silent and self._open[client] < self._most_of_one
+        return arrivals
 
-    def _tell(self, address: str) -> None:
+    def _tell(self, address: str, refusal: str) -> None:
         self._untold += 1
         if self._tells.take():
-            logger.warning(
-                "%d connections were refused, the last one of %s: %d are open, of one client at most %d "
-                "(ARQLIGHT_SOCKETS_PER_ADDRESS), of all %d (ulimit -n)",
-                self._untold, address, self._open.total(), self._most_of_one, self._most,
-            )  # fmt: skip
+            logger.warning("%d connections were refused, the last one of %s: %s", self._untold, address, refusal)
             self._untold = 0
 
 

@@ -10,6 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
 
 from arqlight.checked_fields import Secret
 from arqlight.connections.postgres import database_url, migrate
@@ -17,8 +18,10 @@ from arqlight.errors import DatabaseMissing, DatabaseUnreachable, SettingsError
 from arqlight.families.database import MIGRATIONS, Database
 from arqlight.families.metadata import SCHEMA
 from arqlight.family import installed
+from arqlight.journal.audit_entry import KINDS
 from arqlight.key_ring import KeyRing
 from arqlight.settings import KEY_FILE, Settings, load_settings
+from arqlight_service.audit.archive import Archive
 from tests.conftest import with_database
 
 
@@ -53,6 +56,32 @@ def test_ten_that_start_at_once_migrate_one_after_the_other(empty: Any) -> None:
     engine = create_engine(empty)
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM arqlight.alembic_version")).scalar_one() == 1
+    engine.dispose()
+
+
+async def test_schemas_that_are_lost_are_made_again_while_the_process_runs(empty: Any) -> None:
+    address = empty.set(drivername="postgresql").render_as_string(hide_password=False)
+    settings = load_settings(database_url=Secret(address))
+    database, archive = Database(settings), Archive(address)
+    engine = create_engine(empty, isolation_level="AUTOCOMMIT")
+
+    async def count() -> int:
+        async with database.begin() as connection:
+            return int((await connection.execute(text(f"SELECT count(*) FROM {SCHEMA}.licences"))).scalar_one())
+
+    for lost in range(2):
+        if lost:
+            with engine.connect() as connection:
+                connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
+                connection.execute(text("DROP SCHEMA arqlight_audit CASCADE"))
+            with pytest.raises(ProgrammingError):
+                await count()
+            with pytest.raises(DatabaseUnreachable):
+                await archive.newest(KINDS, "", "", 1)
+        assert await count() == 0
+        assert await archive.newest(KINDS, "", "", 1) == []
+    await database.close()
+    await archive.close()
     engine.dispose()
 
 

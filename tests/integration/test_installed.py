@@ -129,6 +129,7 @@ NEEDED = {
         "server",
         "worker workers.settings.WorkerSettings",
         "up",
+        "audit export",
     ),
     "ARQLIGHT_STORAGE_URL": ("s3://exports", "s3", "server", "worker", "up"),
 }

@@ -19,7 +19,7 @@ HEAD = f"""\
 # Roles
 
 Each role may do what those before it may. A token has a role, or one purpose and nothing else (`enqueue`, `telemetry`, `metrics`).
-Whoever may not, gets 403; whoever is unknown, 401 or the page to sign in.
+Whoever may not, gets 403 (404 where nothing is at the address); whoever is unknown, 401 or the page to sign in.
 
 This page is generated from the code by `{COMMAND}`.
 """

@@ -13,7 +13,9 @@ from arqlight.journal.audit_entry import AuditEntry, Kind, read_entry
 from arqlight.settings import Settings
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+    from sqlalchemy.ext.asyncio import AsyncConnection
+
+    from arqlight.connections.migrated_engine import MigratedEngine
 
 SCHEMA = "arqlight_audit"
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -29,8 +31,7 @@ class Archive:
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._engine: AsyncEngine | None = None
-        self._opening = asyncio.Lock()
+        self._engine: MigratedEngine | None = None
 
     async def keep(self, entries: Sequence[AuditEntry]) -> None:
         """Write them down; one that is there already stays as it is."""
@@ -76,8 +77,7 @@ class Archive:
     async def close(self) -> None:
         """Close what is open."""
         if self._engine is not None:
-            await self._engine.dispose()
-            self._engine = None
+            await self._engine.close()
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator["AsyncConnection"]:
@@ -87,26 +87,18 @@ class Archive:
 
         try:
             async with asyncio.timeout(DEADLINE_S):
-                engine = await self._open()
-                async with engine.connect() as connection, connection.begin():
+                async with self._opened().connect() as connection, connection.begin():
                     yield connection
         except (SQLAlchemyError, TimeoutError) as error:
             reason = str(error).splitlines()[0] if str(error) else f"no answer within {DEADLINE_S:g} s"
             raise DatabaseUnreachable(shown(database_url(self._address)), reason) from error
 
-    async def _open(self) -> "AsyncEngine":
-        from sqlalchemy.ext.asyncio import create_async_engine
+    def _opened(self) -> "MigratedEngine":
+        if self._engine is None:
+            from arqlight.connections.migrated_engine import MigratedEngine  # loaded where there is a database only
 
-        from arqlight.connections.postgres import connect_args, database_url, migrate
-
-        async with self._opening:
-            if self._engine is None:
-                url = database_url(self._address)
-                await asyncio.to_thread(migrate, url, MIGRATIONS, SCHEMA)
-                self._engine = create_async_engine(
-                    url, pool_size=1, max_overflow=3, pool_pre_ping=True, connect_args=connect_args()
-                )
-            return self._engine
+            self._engine = MigratedEngine(lambda: self._address, lambda: [(MIGRATIONS, SCHEMA)], size=1, overflow=3)
+        return self._engine
 
 
 def archive_of(settings: Settings) -> Archive | None:

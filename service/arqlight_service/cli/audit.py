@@ -7,6 +7,7 @@ import click
 
 from arqlight.connections.named import open_connections
 from arqlight.errors import SettingsError
+from arqlight.extras import require
 from arqlight.journal.audit_entry import KINDS, Kind
 from arqlight.settings import load_settings
 from arqlight_service.audit.trail import Trail
@@ -31,6 +32,8 @@ def export(kind: Kind | None) -> None:
 
 async def _export(kinds: tuple[Kind, ...]) -> None:
     settings = load_settings()
+    if settings.resolved_database_url():
+        require("the audit list is kept in PostgreSQL (ARQLIGHT_DATABASE_URL); to read it", "sqlalchemy", "psycopg")
     connections = open_connections(settings)
     trail = Trail(settings, connections.home)
     try:

@@ -1,15 +1,15 @@
 """The PostgreSQL that holds the task families' data: connect, migrate, and say so when there is none."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from arqlight.connections.postgres import check_schema, connect_args, database_url, migrate, shown
+from arqlight.connections.migrated_engine import MigratedEngine
+from arqlight.connections.postgres import check_schema, database_url, shown
 from arqlight.errors import DatabaseMissing, DatabaseUnreachable
 from arqlight.families.metadata import SCHEMA
 from arqlight.family import declared
@@ -23,8 +23,7 @@ class Database:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._engine: AsyncEngine | None = None
-        self._opening = asyncio.Lock()
+        self._engine = MigratedEngine(self._set_address, _schemas, size=5, overflow=15)
 
     @property
     def is_set(self) -> bool:
@@ -52,36 +51,24 @@ class Database:
 
         Raises DatabaseMissing when no address is set, DatabaseUnreachable when nothing answers there.
         """
-        engine = await self._open()
-        async with engine.connect() as connection, connection.begin():
+        async with self._engine.connect() as connection, connection.begin():
             yield connection
 
     @asynccontextmanager
     async def autocommit(self) -> AsyncIterator[AsyncConnection]:
         """A connection on which each statement is a transaction of its own."""
-        engine = await self._open()
-        async with engine.connect() as connection:
+        async with self._engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def close(self) -> None:
         """Close what is open."""
-        if self._engine is not None:
-            await self._engine.dispose()
-            self._engine = None
+        await self._engine.close()
 
-    async def _open(self) -> AsyncEngine:
-        async with self._opening:
-            if self._engine is None:
-                address = self._settings.resolved_database_url()
-                if address is None:
-                    raise DatabaseMissing
-                url = database_url(address)
-                for migrations, schema in _schemas():
-                    await asyncio.to_thread(migrate, url, migrations, schema)
-                self._engine = create_async_engine(
-                    url, pool_size=5, max_overflow=15, pool_pre_ping=True, connect_args=connect_args()
-                )
-            return self._engine
+    def _set_address(self) -> str:
+        address = self._settings.resolved_database_url()
+        if address is None:
+            raise DatabaseMissing
+        return address
 
 
 def check_database(settings: Settings) -> None:
