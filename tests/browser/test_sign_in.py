@@ -50,7 +50,7 @@ async def test_a_person_signs_in_sees_the_live_page_and_signs_out(browser: Brows
     await page.get_by_label("Name").fill("operator")
     await page.get_by_label("Password").fill("not the password")
     await page.get_by_role("button", name="Sign in").click()
-    await expect(page.get_by_role("alert")).to_have_text("There is no user with this name and password.")
+    await expect(page.get_by_role("alert")).to_contain_text("Incorrect name or password.")
     await page.get_by_label("Name").fill("operator")
     await page.get_by_label("Password").fill(PASSWORD)
     await page.get_by_role("button", name="Sign in").click()

@@ -183,7 +183,7 @@ async def test_a_wrong_password_and_an_unknown_name_look_the_same(pool: ArqRedis
         assert [answer.status for answer in answers] == [401, 401]
         texts = [await answer.text() for answer in answers]
         assert texts[0] == texts[1]
-        assert "no user with this name and password" in texts[0]
+        assert "Incorrect name or password" in texts[0]
         assert (await client.get("/api/v1/me")).status == 401
 
 

@@ -40,7 +40,7 @@ class Access:
         self.proxies = Proxies(settings)
         self._keys = keys
         self._believes_proxy = settings.auth == "proxy"
-        self.users = Users(store.users) if store and settings.auth != "oidc" else None
+        self.users = Users(store.users, store.used_codes) if store and settings.auth != "oidc" else None
         self.tokens = Tokens(store.tokens) if store else None
         self.sessions = Sessions(store.sessions, settings.session_h) if store else None
         self.tries = Tries(store.sign_in_attempts) if store else None
@@ -99,13 +99,13 @@ class Access:
         csrf = csrf_of(self._keys.derive("csrf") + name.encode("utf-8", "replace"))
         return Identity(name, role, "proxy", csrf=csrf, until_ms=timestamp_ms() + PROXY_LIFE_MS)
 
-    async def sign_in(self, name: str, password: str, address: str) -> tuple[User, NewSession] | None:
-        """The user and the new session; None when name or password is wrong. Raises Problem 429."""
+    async def sign_in(self, name: str, password: str, code: str, address: str) -> tuple[User, NewSession] | None:
+        """The user and the new session; None when name, password or code is wrong. Raises Problem 429."""
         if self.users is None or self.sessions is None or self.tries is None:
             return None
         counted = folded(name)  # another way to write a name is no further try
         await self.tries.count(counted, address)
-        user = await self.users.verify(name, password)
+        user = await self.users.verify(name, password, code)
         if user is None:
             return None
         await self.tries.forget(counted, address)

@@ -30,6 +30,7 @@ class Credentials(Strict):
 
     name: str = Field(max_length=200)
     password: str = Field(max_length=2_000)
+    code: str = Field("", max_length=100)
     next: str = Field("/", max_length=4_000)
 
 
@@ -60,10 +61,10 @@ async def sign_in(request: web.Request) -> web.Response:
     _check_https(request)
     given = await parse_input(request, Credentials)
     tell(request, what=f"sign in as {given.name[:100]}")
-    found = await access.sign_in(given.name.strip(), given.password, request.remote or "unknown")
+    found = await access.sign_in(given.name.strip(), given.password, given.code, request.remote or "unknown")
     if found is None:
         shown = {"page": "sign_in", "next": inside(given.next), "has_users": True, "provider": ""}
-        shown["wrong"] = "There is no user with this name and password."
+        shown["wrong"] = "Incorrect name or password. Where a second factor is set up, its code is needed as well."
         return aiohttp_jinja2.render_template("sign_in.html", request, shown, status=401)
     user, session = found
     tell(request, who=user.name)

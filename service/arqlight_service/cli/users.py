@@ -5,6 +5,7 @@ import contextlib
 import getpass
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ from arqlight.errors import ArqlightError, SettingsError
 from arqlight.journal.audit_entry import AuditEntry, Kind, new_entry
 from arqlight.settings import load_settings
 from arqlight_service.auth.roles import SCOPES, Role
+from arqlight_service.auth.second_factor import new_factor
 from arqlight_service.auth.tokens import Tokens
 from arqlight_service.auth.users import Users
 from arqlight_service.cli.answers import from_server_of
@@ -95,7 +97,7 @@ def user() -> None:
 def add_user(name: str, role: str, password_stdin: bool) -> None:
     """Create a user."""
     password = _password(password_stdin)
-    _run(lambda store: Users(store.users).add(name, password, role), f"add user {name}, {role}")
+    _run(lambda store: _users(store).add(name, password, role), f"add user {name}, {role}")
     click.echo(f"{name} may sign in as {role}")
 
 
@@ -111,8 +113,33 @@ def change_user(name: str, role: str | None, new_password: bool, password_stdin:
         raise click.UsageError("nothing to change: give --role, --password or --password-stdin")
     password = _password(password_stdin) if new_password or password_stdin else None
     what = ", ".join(filter(None, [role, "password" if password is not None else ""]))
-    _run(lambda store: Users(store.users).change(name, password=password, role=role), f"change user {name}: {what}")
+    _run(lambda store: _users(store).change(name, password=password, role=role), f"change user {name}: {what}")
     click.echo(f"user {name} is changed and has to sign in again")
+
+
+@user.command("second-factor")
+@click.argument("name")
+@click.option("--off", is_flag=True, help="Ask for no code any more: the app and the recovery codes are lost.")
+@click.option("--no-check", is_flag=True, help="Do not ask for a code first, for scripts.")
+@_where
+def second_factor(name: str, off: bool, no_check: bool) -> None:
+    """Ask for a code of an authenticator app (TOTP) beside the password; the user's sessions end."""
+    if off:
+        _run(lambda store: _users(store).set_factor(name, None), f"remove the second factor of user {name}", "secret")
+        click.echo(f"user {name} signs in with the password alone")
+        return
+    _run(lambda store: _users(store).existing(name))
+    factor, codes = new_factor()
+    click.echo(f"Enter this key in the app: {factor.key}\nor open: {factor.address(name)}")
+    if not no_check and factor.used_by(str(click.prompt("Code that the app shows")), time.time()) is None:
+        raise SettingsError("that is not the code for this key; nothing is changed (is the clock of both right?)")
+    _run(lambda store: _users(store).set_factor(name, factor), f"set a second factor of user {name}", "secret")
+    click.echo(f"user {name} needs a code to sign in. Recovery codes, each for one time, not shown again:")
+    click.echo("\n".join(codes))
+
+
+def _users(store: Store) -> Users:
+    return Users(store.users, store.used_codes)
 
 
 @user.command("remove")
@@ -120,7 +147,7 @@ def change_user(name: str, role: str | None, new_password: bool, password_stdin:
 @_where
 def remove_user(name: str) -> None:
     """Delete a user; the user's sessions and feeds end within seconds."""
-    _run(lambda store: Users(store.users).remove(name), f"remove user {name}")
+    _run(lambda store: _users(store).remove(name), f"remove user {name}")
     click.echo(f"user {name} is deleted")
 
 
@@ -128,9 +155,10 @@ def remove_user(name: str) -> None:
 @_where
 def list_users() -> None:
     """Every user."""
-    for each in _run(lambda store: Users(store.users).all()):
+    for each in _run(lambda store: _users(store).all()):
         shown = each.to_json()
-        click.echo(f"{shown['name']}\t{shown['role']}\tsince {shown['created_at']}")
+        secrets = "password and code" if shown["second_factor"] else "password"
+        click.echo(f"{shown['name']}\t{shown['role']}\tsince {shown['created_at']}\t{secrets}")
 
 
 @click.group()

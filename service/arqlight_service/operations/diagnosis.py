@@ -138,6 +138,6 @@ def _usage(folder: Path) -> Any:
 
 
 async def _users(home: Connection) -> list[Finding]:
-    if await Users(home.store.users).all():
+    if await Users(home.store.users, home.store.used_codes).all():
         return []
     return [trouble("no user", "people have to sign in and there is no user yet: arqlight user add NAME --role admin")]

@@ -69,6 +69,7 @@ KEYS: dict[str, str] = {
     "tokens": "arqlight:tokens",  # hash: id -> JSON of an API token, with its hash
     "session": "arqlight:session:",  # string for each, under the cookie's hash: whose it is
     "signing_in": "arqlight:signing-in:",  # string for each sign-in that is under way at a provider
+    "used_code": "arqlight:used-code:",  # string for each code of a second factor that was used, while it would count
     "tries_to_sign_in": "arqlight:tries:",  # counters, for a quarter of an hour
     # ours: waking
     "bell": "arqlight:bell:",  # list for each queue: tokens, each wakes one worker that waits

@@ -37,6 +37,11 @@ class Store(Protocol):
         ...
 
     @property
+    def used_codes(self) -> ExpiringTexts:
+        """Codes of second factors that cannot be used again, by user and code."""
+        ...
+
+    @property
     def sign_in_attempts(self) -> WindowCounters:
         """How often somebody tried to sign in."""
         ...

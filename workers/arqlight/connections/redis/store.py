@@ -18,6 +18,7 @@ class RedisStore:
         self.sessions = RedisExpiringTexts(redis, KEYS["session"])
         self.answers = RedisExpiringTexts(redis, KEYS["answers"])
         self.sign_ins = RedisExpiringTexts(redis, KEYS["signing_in"])
+        self.used_codes = RedisExpiringTexts(redis, KEYS["used_code"])
         self.sign_in_attempts = RedisWindowCounters(redis, KEYS["tries_to_sign_in"])
         self.operations = RedisExpiringTexts(redis, KEYS["operation"])
         self.newest_operations = RedisRecentNames(redis, KEYS["operations"])
