@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from arq.connections import ArqRedis
 
+from arqlight.checked_fields import Secret
 from arqlight.connections.named import open_connections
 from arqlight.families.email.sending import send_email
 from arqlight.families.webhooks.delivery import deliver_webhook
@@ -41,7 +42,7 @@ async def told() -> AsyncIterator[tuple[Told, str]]:
 def watching(settings: Settings, url: str, mail_server: MailServer, rules: str, **more: Any) -> Alerts:
     """Alerts that look when they are told to."""
     changed = settings.changed(
-        alerts=rules, alert_webhook=url, alert_email="ops@example.org", smtp_port=mail_server.port,
+        alerts=rules, alert_webhook=Secret(url), alert_email="ops@example.org", smtp_port=mail_server.port,
         webhook_allowed_networks="127.0.0.0/8", **more,
     )  # fmt: skip
     connections = open_connections(changed)

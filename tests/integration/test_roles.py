@@ -17,7 +17,7 @@ from arqlight_service.app import create_app
 from arqlight_service.auth.roles import PURPOSES, Role, need_of, role_named
 from tests.conftest import Client, StartWorker
 from tests.support import roles_document
-from tests.support.access import add_token, guarded
+from tests.support.access import add_token, add_user, guarded, sign_in
 from tests.support.job_states import reaches
 from tests.support.roles_document import controls, path_of
 
@@ -122,3 +122,12 @@ async def test_the_id_of_a_job_that_people_may_still_look_at_is_not_given_again(
     answer = await client.post("/api/v1/jobs", json={"task": "fails", "id": "kept"})
     assert answer.status == 409, await answer.text()
     assert (await (await client.get("/api/v1/jobs/kept")).json())["state"] == ended
+
+
+async def test_who_may_not_edit_a_template_reads_its_source(pool: ArqRedis, settings: Settings) -> None:
+    async with guarded(settings) as client:
+        for role, reads in (("viewer", True), ("operator", True), ("admin", False)):
+            await add_user(client, role, role)
+            await sign_in(client, role)
+            page = await (await client.get("/templates/alert")).text()
+            assert ("Source of the text" in page) is reads, role

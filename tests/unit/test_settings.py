@@ -70,6 +70,13 @@ def test_every_wrong_setting_is_named_in_one_line(monkeypatch: pytest.MonkeyPatc
     )
 
 
+def test_the_address_that_alerts_go_to_is_a_secret_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARQLIGHT_ALERT_WEBHOOK", "https://chat.example/hush/room")
+    settings = load_settings()
+    assert "hush" not in repr(settings)
+    assert "https://chat.example/hush/room" in secrets_of(settings)
+
+
 @pytest.mark.parametrize("url", ["redis:/ada:hush@h", "ada:hush@h:6379", "://:hush@h", "http://a:hush@b@h", ":hush@"])
 def test_a_wrong_address_is_named_without_its_password(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     for name in ("REDIS_URL", "DATABASE_URL", "PUBLIC_URL", "STORAGE_URL", "ALERT_WEBHOOK"):

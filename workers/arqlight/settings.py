@@ -63,6 +63,10 @@ def _check_database(url: Secret) -> None:
     check_port(address)
 
 
+def _check_webhook(url: Secret) -> None:
+    check_url(url.get_secret_value())
+
+
 def _check_connections(text: Secret) -> None:
     parse_connections(text.get_secret_value())
 
@@ -159,7 +163,9 @@ class Settings:
         check=parse_rules,
     )
     alert_email: str | None = option(None, "Address that alerts are mailed to.", check=check_mail_address)
-    alert_webhook: str | None = option(None, "URL that alerts are sent to as webhooks.", check=check_url)
+    alert_webhook: Secret | None = option(
+        None, "URL that alerts are sent to as webhooks; what knows it may write there.", check=_check_webhook
+    )
     alert_quiet_s: float = option(
         3600, least=1, about="Seconds before the same alert is sent again.", most=366 * 24 * 3600
     )

@@ -112,7 +112,9 @@ class Alerts:
             await self._run(_mailer(), {"to": to, "template": "alert", **more})
         if url := self._settings.alert_webhook:
             payload = {"rule": alert.rule.text, "about": alert.about, "text": alert.text}
-            await self._run(_deliverer(), {"url": url, "event": "arqlight.alert", "payload": payload})
+            await self._run(
+                _deliverer(), {"url": url.get_secret_value(), "event": "arqlight.alert", "payload": payload}
+            )
 
     async def _run(self, task: Task, kwargs: dict[str, Any]) -> None:
         """As a job, so that it is tried again; where no worker would run it, here and now."""
