@@ -1,5 +1,6 @@
 """The commands: one that starts everything, and errors in one line."""
 
+import contextlib
 import os
 import re
 import signal
@@ -96,6 +97,34 @@ async def test_up_starts_everything_stops_on_ctrl_c_and_keeps_its_jobs_and_its_d
     [failed] = (await _get(again.address, "/api/v1/failed"))["items"]
     assert (failed["id"], failed["error"]) == ("bad1", "InvalidWebhook")
     assert again.stop(signal.SIGTERM) == 0
+
+
+async def test_a_part_of_up_that_is_killed_is_started_again(tmp_path: Path, started: list[Up]) -> None:
+    up = Up(tmp_path)
+    started.append(up)
+    for part in ("worker", "server"):
+        await eventually(lambda: _stats(up, workers=1), within_s=30)
+        [pid] = _children(up.process.pid, part)
+        os.kill(pid, signal.SIGKILL)
+
+        async def is_another(part: str = part, pid: int = pid) -> bool:
+            return pid not in (found := _children(up.process.pid, part)) and bool(found)
+
+        await eventually(is_another, within_s=30)
+    await eventually(lambda: _stats(up, workers=1), within_s=40)
+    assert up.stop() == 0
+
+
+def _children(parent: int, command: str) -> list[int]:
+    """The processes of `up` that run this command of ours."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = status.read_text().rpartition(")")[2].split()
+            words = (status.parent / "cmdline").read_bytes().split(b"\0")
+            if int(fields[1]) == parent and command.encode() in words:
+                found.append(int(status.parent.name))
+    return found
 
 
 async def test_the_demo_shows_life_through_the_real_tasks(tmp_path: Path, started: list[Up]) -> None:

@@ -18,14 +18,12 @@ from arqlight.extras import MissingExtra
 from arqlight.family import installed
 from arqlight.private_files import is_of_others, make_folder, open_file
 from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, FALLBACK_REDIS_URL, LOCK_FILE, Settings, load_settings
+from arqlight.worker.child import STOP_TIMEOUT_S, Child
 from arqlight_service.auth.middleware import refuse_open_service
-from arqlight_service.cli.exits import USAGE
 from arqlight_service.cli.port import check_port, free_port
 from arqlight_service.cli.settings_options import settings_options
 from arqlight_service.cli.start import check_start
 from arqlight_service.family import service_families
-
-STOP_TIMEOUT_S = 20.0
 
 
 @click.command()
@@ -58,9 +56,9 @@ def _check_application(worker_settings: str) -> None:
 
 
 async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool) -> int:
-    """Start everything, say where the page is, and stop everything on Ctrl-C, SIGTERM or when a part ends.
+    """Start everything, say where the page is, and stop everything on Ctrl-C or SIGTERM; a part that dies is replaced.
 
-    Returns the exit code. Raises SettingsError when the data directory or the port is taken.
+    Returns the exit code: not 0 where a part cannot work. Raises SettingsError when data directory or port are taken.
     """
     environment = dict(os.environ)
     stopping = asyncio.Event()
@@ -87,9 +85,9 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
             except SettingsError as error:
                 # The core needs none; what does says so itself.
                 click.echo(f"arqlight: {error}; continuing without a database", err=True)
-        service = ["server", "--exit-with-parent", "--host", settings.host, "--port", str(port)]
-        work = ["worker", "--exit-with-parent", *([worker_settings] if worker_settings else [])]
-        commands = {"service": service} | ({"demo": ["demo", "--exit-with-parent"]} if demo else {})
+        service = ["server", "--host", settings.host, "--port", str(port)]
+        work = ["worker", *([worker_settings] if worker_settings else [])]
+        commands = {"service": service} | ({"demo": ["demo"]} if demo else {})
         if worker_settings or installed().families:
             commands["worker"] = work
         else:
@@ -98,58 +96,45 @@ async def run_up(settings: Settings, worker_settings: str | None, *, demo: bool)
                 "arqlight up myapp.WorkerSettings",
                 err=True,
             )
-        processes = {
-            name: await parts.enter_async_context(_child(name, command, environment))
+        running = {
+            name: await parts.enter_async_context(_part(name, command, environment))
             for name, command in commands.items()
         }
         click.echo(f"arqlight is at http://{settings.host}:{port}/  (stop with Ctrl-C)")
         if settings.redis_url is None:
             click.echo(f"arqlight: arq clients take their address from {settings.data_dir.resolve() / ADDRESS_FILE}")
-        ended = await _first_to_end(processes, stopping)
-        if ended and processes[ended].returncode == USAGE:
-            return USAGE  # it has said what is wrong
-        if ended:
-            click.echo(f"arqlight: the {ended} ended by itself (exit code {processes[ended].returncode}); stopping")
-        else:
+        code = await _first_to_end(running, stopping)
+        if code is None:
             click.echo("\narqlight: stopping")
-        return 1 if ended else 0
+        return code or 0
 
 
-async def _first_to_end(processes: dict[str, asyncio.subprocess.Process], stopping: asyncio.Event) -> str | None:
-    """The name of a part that ended by itself, or None when we were asked to stop."""
-    waits = {asyncio.create_task(process.wait()): name for name, process in processes.items()}
+async def _first_to_end(running: dict[str, asyncio.Task[int]], stopping: asyncio.Event) -> int | None:
+    """The exit code of a part that cannot work, which it has said; None when we were asked to stop."""
     asked = asyncio.create_task(stopping.wait())
-    done, pending = await asyncio.wait({*waits, asked}, return_when=asyncio.FIRST_COMPLETED)
-    for task in pending:
-        task.cancel()
-    return None if asked in done else waits[done.pop()]
+    done, _ = await asyncio.wait({*running.values(), asked}, return_when=asyncio.FIRST_COMPLETED)
+    asked.cancel()
+    return None if asked in done else max(task.result() for task in running.values() if task in done)
 
 
 @contextlib.asynccontextmanager
-async def _child(
-    name: str, command: list[str], environment: dict[str, str]
-) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A part as a process in a session of its own, so that Ctrl-C reaches only us and we stop the parts in order."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "arqlight_service", *command, env=environment, stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL if name == "service" else None, start_new_session=True,
+async def _part(name: str, command: list[str], environment: dict[str, str]) -> AsyncIterator[asyncio.Task[int]]:
+    """A part that is started again when it dies; the parts are stopped in order."""
+    child = Child(
+        f"the {name}", [sys.executable, "-m", "arqlight_service", *command], _say, may_end=False, must_begin=True,
+        environment=environment, stdout=asyncio.subprocess.DEVNULL if name == "service" else None,
+        longest_stop_s=STOP_TIMEOUT_S,
     )  # fmt: skip
+    task = asyncio.create_task(child.keep_alive())
     try:
-        yield process
+        yield task
     finally:
-        await _stop(process, name)
+        child.stop()
+        await task
 
 
-async def _stop(process: asyncio.subprocess.Process, name: str) -> None:
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        async with asyncio.timeout(STOP_TIMEOUT_S):
-            await process.wait()
-    except TimeoutError:
-        click.echo(f"arqlight: the {name} did not stop in {STOP_TIMEOUT_S:g} s and is killed", err=True)
-        process.kill()
-        await process.wait()
+def _say(text: str) -> None:
+    click.echo(f"arqlight: {text}", err=True)
 
 
 @contextlib.asynccontextmanager
