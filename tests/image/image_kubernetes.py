@@ -171,7 +171,7 @@ async def test_the_probes_answer(podman: Engine, service_port: int, say: Callabl
         await eventually(answers, within_s=30)
     worker = DOCUMENTS["Deployment arqlight-worker"]["spec"]["template"]["spec"]["containers"][0]
     container = POD.format("worker") + "-worker"
-    await eventually(lambda: "starting worker" in podman.logs(container), within_s=30)
+    await eventually(lambda: "Starting worker" in podman.logs(container), within_s=30)
 
     def holds_a_lease() -> bool:
         done = subprocess.run(

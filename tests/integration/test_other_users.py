@@ -94,7 +94,7 @@ async def test_another_user_reaches_neither_the_servers_nor_a_file_and_no_passwo
         password, port = str(settings.password), settings.port
 
         await eventually(lambda: _get(page, "/readyz"), within_s=30)
-        await eventually(lambda: "starting worker" in said.read_text(), within_s=30)
+        await eventually(lambda: "Starting worker" in said.read_text(), within_s=30)
         with another_user() as ask:
             assert ask(opened, _everything(data)) == []
             assert "Authentication required" in ask(refused, _ping, port)

@@ -24,6 +24,7 @@ EXTRAS = {
     "httpx2": "oidc",
     "joserfc": "oidc",
     "aiosmtpd": "demo",
+    "watchfiles": "watch",
 }
 
 

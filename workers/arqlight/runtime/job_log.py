@@ -61,6 +61,8 @@ class Logbook(logging.Handler):
     :param only_jobs: take what jobs say, and leave the rest to another logbook.
     """
 
+    is_arqlights = True  # see log_output
+
     def __init__(self, log: TakesLines, worker: str, *, only_jobs: bool = False) -> None:
         super().__init__(logging.DEBUG)
         self._log = log

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from arqlight.jobs.display import iso
@@ -52,16 +53,79 @@ def _of_the_job() -> list[str]:
 
 
 def log_to_stderr(settings: Settings, *, limits_repeats: bool = False) -> None:
-    """Log to standard error from now on, as the settings say.
+    """Log to standard error from now on, as the settings say; of other libraries warnings only.
 
     :param limits_repeats: whether lines that anybody can cause as often as they like are left out (`RepeatedLines`).
     """
-    hide_what_is_set(settings)
-    handler = logging.StreamHandler()
+    handler = _handler(settings)
+    handler.addFilter(_is_ours_or_warns)
     if limits_repeats:
         handler.addFilter(RepeatedLines())
-    handler.setFormatter(_Json() if settings.log_format == "json" else _Lines())
     logging.basicConfig(level=settings.log_level, handlers=[handler])
+    _set_levels(settings)
+
+
+def log_for_an_application(settings: Settings) -> Callable[[], None]:
+    """The same in the process of an application, whose logging stays its own; what to call when it has started.
+
+    As in arq, nothing is done to the root logger: what the application sets up, before or in `on_startup`, gets our
+    lines too, and then we print none. Where it sets up nothing, warnings are printed as Python prints them, masked.
+    """
+    handler = _handler(settings)
+    handler.addFilter(lambda record: not _has_its_own(logging.getLogger()))
+    own = logging.getLogger("arqlight")
+    others = logging.getLogger("arq")
+    if others.handlers and not own.handlers:  # set up as arq's documentation shows
+        own.handlers = list(others.handlers)
+    elif not own.handlers:
+        own.addHandler(handler)
+        others.addHandler(handler)
+    for logger in (own, others):
+        if logger.level == logging.NOTSET:
+            logger.setLevel(settings.log_level)
+    last_resort = _handler(settings)
+    last_resort.setLevel(logging.WARNING)
+    logging.lastResort = last_resort
+    _set_levels(settings)
+
+    def started() -> None:
+        root = logging.getLogger()
+        if _has_its_own(root):
+            return
+        # The job's page has what a task logs at INFO, where the application does not say otherwise.
+        if root.level == logging.WARNING:
+            root.setLevel(settings.log_level)
+        last_resort.addFilter(lambda record: not record.name.startswith(_OURS) and not _has_its_own(root))
+        root.addHandler(_marked(last_resort))
+
+    return started
+
+
+_OURS = ("arqlight", "arq.")
+
+
+def _is_ours_or_warns(record: logging.LogRecord) -> bool:
+    return record.levelno >= logging.WARNING or record.name.startswith(_OURS)
+
+
+def _handler(settings: Settings) -> logging.Handler:
+    hide_what_is_set(settings)
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Json() if settings.log_format == "json" else _Lines())
+    return handler
+
+
+def _marked(handler: logging.Handler) -> logging.Handler:
+    """A handler that is not the application's."""
+    handler.is_arqlights = True  # type: ignore[attr-defined]
+    return handler
+
+
+def _has_its_own(root: logging.Logger) -> bool:
+    return any(not getattr(handler, "is_arqlights", False) for handler in root.handlers)
+
+
+def _set_levels(settings: Settings) -> None:
     logging.getLogger("arqlight.audit").setLevel(logging.INFO)  # whatever else is left out
     # Alembic tells of each step, and of its parts as it is imported; nobody who starts a worker has a use for that.
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -162,19 +162,21 @@ class Worker(arq.Worker):
             Journal(self.pool, self.settings, self._lines[1]), self.id, self._failed_instead, self._wake.set
         )
         self.attempts = Attempts(self, self.ack_buffer, self.count, self._freed, self.tasks)
-        logger.info("starting worker %s for %d tasks: %s", self.id, len(self.functions), ", ".join(self.functions))
+        logger.info("Starting worker for %d functions: %s", len(self.functions), ", ".join(self.functions))
         async with self._in_time(SEVERAL_CALLS_S):
             await log_redis_info(self.pool, logger.info)
         telling = Scripts(self.pool, self.settings, self._lines[2])
         self.progress = Progress(telling)
-        self.logbook = self._telling.enter_context(Logbook(RedisLog(self.pool, telling), self.id).attached())
         self._telling.push_async_callback(self.progress.close)
-        self._telling.push_async_callback(self.logbook.close_book)
         self.ctx["redis"] = self.pool
-        self.ctx["progress"] = self.progress
-        self.ctx["log"] = job_log()
+        self.ctx.setdefault("progress", self.progress)  # the application's own name comes first
+        self.ctx.setdefault("log", job_log())
         if self.on_startup:
             await self.on_startup(self.ctx)
+        # Behind the application, which may set up its logging first: it does so only where the root has no handler.
+        self.logbook = self._telling.enter_context(Logbook(RedisLog(self.pool, telling), self.id).attached())
+        self._telling.push_async_callback(self.logbook.close_book)
+        logger.info("worker %s has started", self.id)
         async with self._in_time(SEVERAL_CALLS_S):
             await self.announce(self.journal)
             await self._follow_overrides()
@@ -217,7 +219,8 @@ class Worker(arq.Worker):
             self._wake.clear()
             self._may_have_more = True
             return 1.0
-        return CRON_STEP_S if self.cron_jobs else SAFETY_POLL_S
+        # arq's health key lives a second longer than its interval.
+        return min(CRON_STEP_S if self.cron_jobs else SAFETY_POLL_S, max(self.health_check_interval, CRON_STEP_S))
 
     async def _claim(self) -> None:
         slots = self._free_slots()

@@ -1,10 +1,12 @@
 """Reads an application's `WorkerSettings`, as arq reads it, and what is ours beside it."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from arq.worker import get_kwargs
 
+from arqlight.addresses import shown_redis
 from arqlight.connections.named import open_databases
 from arqlight.errors import SettingsError
 from arqlight.imports import told
@@ -13,6 +15,15 @@ from arqlight.settings import Settings
 from arqlight.worker.application import check_application
 from arqlight.worker.queue_order import parse_limits, parse_queue_order
 from arqlight.worker.worker import Worker
+
+logger = logging.getLogger("arqlight.worker")
+
+
+def url_instead(kwargs: Mapping[str, Any], settings: Settings) -> str | None:
+    """The address of the server where it is not arq's `redis_pool` or `redis_settings` that say it."""
+    if "redis_pool" in kwargs or (settings.redis_url is None and "redis_settings" in kwargs):
+        return None
+    return settings.resolved_redis_url()
 
 
 def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[str] = (), **overrides: Any) -> Worker:
@@ -27,9 +38,13 @@ def create_worker(settings_class: Any, settings: Settings, *, queues: Sequence[s
     kwargs = get_kwargs(settings_class)
     own = settings_class if isinstance(settings_class, dict) else vars(settings_class)
     check_application(own)
-    if "redis_pool" not in kwargs and (settings.redis_url is not None or "redis_settings" not in kwargs):
+    redis_url = url_instead(kwargs, settings)
+    if redis_url is not None:
+        if "redis_settings" in kwargs:
+            logger.info("using Redis at %s (ARQLIGHT_REDIS_URL), not redis_settings of the worker settings",
+                        shown_redis(redis_url))  # fmt: skip
         kwargs = {name: value for name, value in kwargs.items() if name != "redis_settings"}
-        overrides = {"redis_url": settings.resolved_redis_url(), **overrides}
+        overrides = {"redis_url": redis_url, **overrides}
     if settings.serializer == "json":
         kwargs |= {"job_serializer": write_json, "job_deserializer": read_json}  # type: ignore[dict-item]
     databases = open_databases(settings)
