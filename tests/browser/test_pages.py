@@ -181,8 +181,13 @@ async def test_a_group_is_retried_and_the_page_follows(open_page: Open, shop: di
     await expect(page.locator(".operation")).to_contain_text("3 of 3 done")
     await eventually(lambda: _count(pool, "failed", 3))
     await page.locator('input[value="b1"]').check()
-    await page.get_by_role("button", name="Delete selected").click()
+    await page.get_by_role("button", name="Delete 1 job").click()
+    assert await _count(pool, "failed", 3), "nothing is deleted before it is confirmed"
+    await page.locator(".many details[open]").get_by_role("button", name="Delete permanently").click()
+    await expect(page.locator(".toast")).to_contain_text("Deleting 1 job.")
+    await expect(page.locator(".toast").get_by_role("link", name="View")).to_be_visible()
     await eventually(lambda: _count(pool, "failed", 2))
+    await expect(page.locator("[data-selected-only]")).to_be_hidden()
 
 
 @pytest.mark.parametrize("job_id", ["..", "{x}", r"\xff"])
@@ -212,9 +217,15 @@ async def test_a_job_of_any_id_is_opened_retried_and_deleted_in_a_browser(
 async def test_nothing_ticked_means_no_job_and_all_is_asked_for_by_a_button_of_its_own(
     open_page: Open, shop: dict[str, Any], pool: ArqRedis, scripts: bool
 ) -> None:
-    for name in ("Delete selected", "Retry selected"):
+    for kind in ("retry", "delete"):
         page = await open_page("/failed", java_script_enabled=scripts)
-        await page.get_by_role("button", name=name).click()
+        button = page.locator(f'button[name="kind"][value="{kind}"]:is(#selected *, [form="selected"])')
+        if scripts:
+            await expect(button).to_be_hidden()
+            continue
+        if kind == "delete":
+            await page.get_by_role("button", name="Delete selected").click()
+        await button.click()
         await expect(page.get_by_text("no job is selected; select some")).to_be_visible()
         assert await _count(pool, "failed", 3)
     page = await open_page("/failed", java_script_enabled=scripts)
@@ -230,12 +241,12 @@ async def test_a_queue_is_emptied_only_when_its_name_is_typed(
     row = page.locator('tr[data-queue="lonely"]')
     await row.get_by_role("button", name="Pause").click()
     await expect(row.locator(".state")).to_have_text("Paused")
-    await row.get_by_text("Empty", exact=True).click()
+    await row.get_by_text("Purge", exact=True).click()
     await row.locator('input[name="confirm"]').fill("lonly")
-    await row.get_by_role("button", name="Empty the queue").click()
-    await expect(row.locator(".form-error")).to_contain_text("type lonely to empty it")
+    await row.get_by_role("button", name="Purge the queue").click()
+    await expect(row.locator(".form-error")).to_contain_text("type lonely to purge it")
     await row.locator('input[name="confirm"]').fill("lonely")
-    await row.get_by_role("button", name="Empty the queue").click()
+    await row.get_by_role("button", name="Purge the queue").click()
     await eventually(lambda: _is_empty(pool, "arq:queue:lonely"))
 
 
@@ -256,7 +267,7 @@ async def test_a_dead_worker_says_so(
     await expect(page.locator(".worker")).to_have_count(2)
     await expect(page.locator(".worker", has_text="long")).to_contain_text("since")
     process.kill()
-    await expect(page.locator(".worker.dead")).to_contain_text("it stopped without notice", timeout=25_000)
+    await expect(page.locator(".worker.dead")).to_contain_text("it stopped unexpectedly", timeout=25_000)
     await expect(page.locator(".worker.dead .lane")).to_have_text("sync")
 
 
@@ -288,7 +299,7 @@ async def test_a_template_is_edited_with_a_live_preview_tested_and_rolled_back(
     await eventually(lambda: mail_server.messages)
     await page.get_by_role("link", name="Compare").click()
     await expect(page.locator(".diff .added")).to_contain_text(["+<p>{{ product }}!</p>"])
-    await page.get_by_role("button", name="Send this one again").click()
+    await page.get_by_role("button", name="Restore").click()
     await expect(page.locator("h1 small")).to_have_text("version 2")
 
 
@@ -320,7 +331,7 @@ async def test_licence_keys_are_made_exported_and_downloaded_in_the_browser(
     page = await open_page("/bulk")
     await page.locator('input[name="product"]').fill("Quill")
     await page.locator('input[name="count"]').fill("1500")
-    await page.get_by_role("button", name="Make keys").click()
+    await page.get_by_role("button", name="Generate keys").click()
     await expect(page.locator("[data-batch]")).to_contain_text("1,500 of 1,500")
     await page.get_by_role("button", name="Export").click()
     link = page.locator("[data-export] a[download]")
@@ -382,7 +393,7 @@ async def test_without_a_database_the_core_runs_and_the_others_say_what_is_missi
         answer = await page.goto(str(client.make_url(path)))
         assert answer
         assert answer.status == 503
-        await expect(page.locator(".empty")).to_contain_text("needs postgresql, and no database is set")
+        await expect(page.locator(".empty")).to_contain_text("needs PostgreSQL, and no database is set")
     await page.goto(str(client.make_url("/templates")))
     await expect(page.locator(".standing")).to_contain_text("No database is set")
     for path, body in (

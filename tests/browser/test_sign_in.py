@@ -96,7 +96,7 @@ async def test_nobody_is_offered_what_the_role_does_not_allow(browser: Browser, 
         await page.goto("/queues")
         pauses = await page.get_by_role("button", name="Pause").count()
         can_pause = bool(pauses) and await page.get_by_role("button", name="Pause").first.is_visible()
-        can_empty = await page.locator("summary", has_text="Empty").first.is_visible()
+        can_empty = await page.locator("summary", has_text="Purge").first.is_visible()
         offered[name] = (can_retry, can_pause, can_empty)
         status = await page.evaluate(
             """async () => (await fetch("/api/v1/failed/broken/retry",

@@ -84,7 +84,7 @@ async def test_a_failed_job_keeps_every_attempt_and_a_retry_begins_at_0(connecti
 
     again = await eventually(failed_again)
     assert (again["attempts"], again["repeats"]) == (1, 2)
-    assert "retried by hand" in [step["what"] for step in again["timeline"]]
+    assert "retried manually" in [step["what"] for step in again["timeline"]]
 
 
 async def test_a_task_that_asks_for_it_runs_again_and_its_failures_stay(connection: Connection, work: Work) -> None:

@@ -94,7 +94,7 @@ async def test_a_schedule_is_edited_run_now_and_switched_off(
     assert answer.status == 200
     text = await (await client.get("/schedules")).text()
     assert "Succeeded" in text
-    assert "Switch on" in text
+    assert "Enable" in text
     assert (await client.post("/api/v1/schedules/nope/run")).status == 404
     audit = (await (await client.get("/api/v1/audit?kind=change")).json())["items"]
     changes = [{"enabled": False}, {"id": job_id}, {"cron": "30 4 * * 1", "jitter_s": 60}]

@@ -130,7 +130,7 @@ async def test_three_connections_are_shown_and_one_goes_down_and_comes_back(
         await failed.get_by_role("link", name="boom").click()
         await expect(page.locator("article")).to_contain_text("of billing in attempt 1")
         await page.get_by_role("button", name="Retry").click()
-        await expect(page.locator("article")).to_contain_text("retried by hand", ignore_case=True, timeout=10_000)
+        await expect(page.locator("article")).to_contain_text("retried manually", ignore_case=True, timeout=10_000)
     await connections.close()
 
 

@@ -3,9 +3,14 @@
 const toast = document.querySelector(".toast");
 let toastTimer;
 
-/** @param {string} text  @param {boolean} stays until the next message: a secret that is shown once */
-export function say(text, stays = false) {
+/**
+ * @param {string} text
+ * @param {boolean} stays until the next message: a secret that is shown once
+ * @param {string} address of a page with more, if there is one
+ */
+export function say(text, stays = false, address = "") {
   toast.textContent = text;
+  if (address) toast.append(" ", Object.assign(document.createElement("a"), { href: address, textContent: "View" }));
   toast.hidden = false;
   clearTimeout(toastTimer);
   if (!stays) toastTimer = setTimeout(() => (toast.hidden = true), 5_000);

@@ -3,7 +3,14 @@
 
 import { say, segment } from "./actions.js";
 
-const TOLD = "Done.";
+/** What was done, for whoever did it. @param {object} told the answer  @param {Element} submitter */
+function outcome(told, submitter) {
+  if (told.kind && "total" in told) {
+    const jobs = told.total === 1 ? "job" : "jobs";
+    return [`${told.kind === "retry" ? "Retrying" : "Deleting"} ${told.total.toLocaleString("en")} ${jobs}.`, "/failed#operations-title"];
+  }
+  return [`${submitter?.textContent.trim() || "Sent"}: done.`, ""];
+}
 
 async function send(form, submitter) {
   const body = new URLSearchParams(new FormData(form));
@@ -35,7 +42,10 @@ document.addEventListener("submit", async (event) => {
     const told = await send(form, event.submitter);
     form.dataset.sent = "";
     if (form.dataset.show) say(`${form.dataset.title ?? ""}${told[form.dataset.show]}`, Boolean(form.dataset.title));
-    else say(TOLD);
+    else {
+      const [text, address] = outcome(told, event.submitter);
+      say(text, false, address);
+    }
     const open = form.closest("details.confirm");
     if (open) open.open = false;
     if (form.dataset.next) location.assign(form.dataset.next.replace("{id}", segment(told.id)));
@@ -43,9 +53,4 @@ document.addEventListener("submit", async (event) => {
   } catch (error) {
     complain(form, error);
   }
-});
-
-document.addEventListener("change", (event) => {
-  if (!event.target.matches(".select-all")) return;
-  for (const box of document.querySelectorAll('input[name="ids"]')) box.checked = event.target.checked;
 });

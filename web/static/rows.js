@@ -71,7 +71,7 @@ function fillFailed(row, job) {
   setText(slot(row, "trace"), job.trace || "No stack trace: the worker was lost.");
   const repeats = slot(row, "repeats");
   repeats.hidden = job.repeats < 2;
-  setText(repeats, `Same failure ${job.repeats} times in a row: a retry alone will not fix it`);
+  setText(repeats, `Same failure ${job.repeats} times in a row: retrying is unlikely to help`);
   setTime(slot(row, "failed_at"), job.failed_at);
   if (job.observed) row.querySelector(".actions")?.remove();
   for (const form of row.querySelectorAll("form")) {

@@ -69,7 +69,7 @@ async def empty(request: web.Request, given: Confirmation) -> web.Response:
     key = await known_queue(request, path_name(request, "queue"))
     typed = given.confirm.strip()
     if typed != queue_name(key):
-        raise InvalidInput("confirm", f"{typed!r} is not the queue's name; type {queue_name(key)} to empty it")
+        raise InvalidInput("confirm", f"{typed!r} is not the queue's name; type {queue_name(key)} to purge it")
     operation = await request.app[OPERATIONS].start(
         "empty", actor(request), connection=connection_of(request).name, queue=key
     )

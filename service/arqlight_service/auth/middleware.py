@@ -187,8 +187,8 @@ def _ask_to_sign_in(request: web.Request, access: Access) -> web.Response:
 
 
 def _refusal(identity: Identity, need: Need) -> str:
-    who = f"a token for {identity.purpose}" if identity.purpose else f"{identity.name}, who is {identity.role.shown},"
-    return f"{who} may not do this; it takes the role {need.role.shown}"
+    who = f"this is a token for {identity.purpose}" if identity.purpose else f"{identity.name} is {identity.role.shown}"
+    return f"requires the {need.role.shown} role; {who}"
 
 
 async def _check_csrf(request: web.Request, identity: Identity) -> None:

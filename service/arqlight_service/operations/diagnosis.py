@@ -116,7 +116,7 @@ async def _of_workers(connection: Connection) -> list[Finding]:
     dead = await connection.reader.dead_workers()
     if dead:
         ids = ", ".join(str(worker["id"]) for worker in dead[:3])
-        found.append(note("dead worker", f"connection {connection.name!r}: {len(dead)} workers stopped without notice "
+        found.append(note("dead worker", f"connection {connection.name!r}: {len(dead)} workers stopped unexpectedly "
                           f"within the hour ({ids}): killed, out of memory, or cut off"))  # fmt: skip
     versions = {str(worker["version"]) for worker in await connection.reader.workers()} - {__version__}
     if versions:

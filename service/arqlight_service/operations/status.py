@@ -28,7 +28,7 @@ def status_of(stats: dict[str, Any]) -> Status:
             "trouble", f"{_count(sum(queue['queued'] for queue in paused))} waiting in {names}, which is paused."
         )
     if failed and not (running or waiting):
-        return _say("trouble", f"{_count(failed)} failed and {'waits' if failed == 1 else 'wait'} for your decision.")
+        return _say("trouble", f"{_count(failed)} failed and {'needs' if failed == 1 else 'need'} attention.")
     if running or waiting:
         trouble = f" {_count(failed)} failed." if failed else ""
         return _say("busy", f"{running:,} running, {waiting:,} waiting.{trouble}")

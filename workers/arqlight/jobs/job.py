@@ -264,7 +264,7 @@ def timeline(job: Job, failures: list[Failure], retries: list[int]) -> list[dict
         if failure.started_ms:
             steps.append((failure.started_ms, "started", failure.attempt, failure.worker, None))
         steps.append((failure.at_ms, "failed", failure.attempt, failure.worker, failure.error))
-    steps += [(at, "retried by hand", None, None, None) for at in retries]
+    steps += [(at, "retried manually", None, None, None) for at in retries]
     told = {failure.started_ms for failure in failures}
     if job.started_ms is not None and job.started_ms not in told and job.state in ("processing", "succeeded"):
         steps.append((job.started_ms, "started", job.attempts, job.worker, None))

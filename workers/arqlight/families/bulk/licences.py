@@ -28,7 +28,9 @@ class BatchMissing(PermanentFailure):
 
 def check_batch(product: str, count: int) -> None:
     """Raises InvalidInput."""
-    if not (0 < len(product) <= LONGEST_PRODUCT and product.isprintable() and product == product.strip()):
+    if not product.strip():
+        raise InvalidInput("product", "Product is required")
+    if not (len(product) <= LONGEST_PRODUCT and product.isprintable() and product == product.strip()):
         raise InvalidInput(
             "product", f"{product[:100]!r} is no product; write 1 to {LONGEST_PRODUCT} printable characters"
         )
