@@ -168,7 +168,7 @@ async def test_the_page_says_what_to_do_when_jobs_wait_where_no_worker_looks(
     await expect(standing).to_have_text("All quiet: nothing runs, nothing waits, nothing failed.")
     await journal.enqueue([NewJob("ok", "arq:queue:lonely") for _ in range(12)])
     await expect(standing).to_contain_text("12 jobs waiting in lonely, and no worker takes from there")
-    await expect(standing.locator("code")).to_have_text("arqlight worker --queues lonely")
+    await expect(standing.locator("code")).to_have_text("arqlight worker myapp.WorkerSettings")
     await worker.close()
     await expect(standing).to_contain_text("12 jobs waiting and no worker is running")
 

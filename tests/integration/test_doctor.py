@@ -22,6 +22,7 @@ from arqlight.connections.named import open_connections
 from arqlight.settings import Settings, load_settings
 from arqlight_service.operations import diagnosis
 from arqlight_service.operations.diagnosis import diagnose
+from arqlight_service.operations.status import worker_for
 from tests.conftest import StartWorker
 from tests.support.smtp import MailServer
 from tests.support.waiting import eventually
@@ -124,7 +125,7 @@ async def test_4_a_paused_queue_and_5_a_lane_that_no_worker_takes_from(
     found = {finding.fault: finding.text for finding in await examine(healthy)}
     assert set(found) == {"paused", "unserved"}
     assert "resume it" in found["paused"]
-    assert found["unserved"].endswith("arqlight worker --queues reports")
+    assert found["unserved"].endswith("arqlight worker myapp.WorkerSettings")
 
 
 async def test_6_jobs_that_pile_up(healthy: Settings, server: Server, start_worker: StartWorker) -> None:
@@ -275,3 +276,11 @@ async def test_the_page_says_that_memory_is_nearly_full(healthy: Settings, serve
         told = (await (await client.get("/api/v1/connections")).json())["items"]
         assert told[0]["ok"] is True
         assert "refuses new jobs" in told[0]["warning"]
+
+
+def test_a_worker_is_named_that_can_run_the_jobs() -> None:
+    assert worker_for(["emails", "bulk"], by_name=True) == "arqlight worker --queues emails,bulk"
+    assert worker_for(["first: emails"], by_name=True) == "arqlight worker --queues emails"
+    assert worker_for(["emails"]) == "arqlight worker"
+    for another in (["payments"], ["emails", "payments"]):
+        assert worker_for(another) == worker_for(another, by_name=True) == "arqlight worker myapp.WorkerSettings"

@@ -20,6 +20,7 @@ from arqlight.settings import Settings
 from arqlight.version import __version__
 from arqlight_service.auth.users import Users
 from arqlight_service.family import Check, service_families
+from arqlight_service.operations.status import worker_for
 
 OLD_S = 300
 REPEATS = 10
@@ -80,7 +81,11 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
     if waiting and not overview.workers:
         number = sum(queue.queued for queue in waiting)
         found.append(
-            trouble("no worker", f"connection {name!r}: {number:,} jobs wait and no worker runs: arqlight worker")
+            trouble(
+                "no worker",
+                f"connection {name!r}: {number:,} jobs wait and no worker runs: "
+                f"{worker_for([queue_name(queue.key) for queue in waiting])}",
+            )
         )
     for queue in waiting:
         label = queue_name(queue.key)
@@ -90,7 +95,7 @@ def _of_jobs(name: str, overview: Overview) -> list[Finding]:
         elif overview.workers and not queue.workers:
             found.append(
                 trouble("unserved", f"{where}: {queue.queued:,} jobs wait, and no worker takes from there: "
-                        f"arqlight worker --queues {label}")
+                        f"{worker_for([label], by_name=True)}")
             )  # fmt: skip
         elif overview.workers and queue.oldest_ms and now - queue.oldest_ms > OLD_S * 1000:
             age_min = (now - queue.oldest_ms) // 60_000
