@@ -1,5 +1,7 @@
 """REST of the sync of marketplaces."""
 
+from typing import Any
+
 from aiohttp import web
 
 from arqlight.errors import InvalidInput
@@ -9,7 +11,7 @@ from arqlight.families.sync.runs import find_run, list_runs
 from arqlight.families.sync.syncing import sync_sales
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.call import call
-from arqlight_service.api.requests import Strict
+from arqlight_service.api.requests import Strict, check_content_type
 from arqlight_service.api.shapes.answer import Items
 from arqlight_service.api.shapes.job import Enqueued
 from arqlight_service.app_keys import SETTINGS
@@ -68,12 +70,14 @@ async def sync_now(request: web.Request, asked: SyncRequest) -> web.Response:
     Role.PUBLIC,
     tag="sync",
     answers={200: EventTaken},
+    body=(dict[str, Any],),  # as its bytes were signed: the handler reads them
     refuses=(403, 404),
     does="take an event of {marketplace}",
     kind="routine",
 )
 async def take_event(request: web.Request) -> web.Response:
     """Take a signed webhook of a marketplace: a sale, a refund or a dispute. The same one again changes nothing."""
+    check_content_type(request)
     name = request.match_info["marketplace"]
     event = read_event(request.app[SETTINGS], name, await request.read(), request.headers)
     result = "ignored" if event is None else await write_event(request.app[DATABASE], name, event)
