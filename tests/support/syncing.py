@@ -16,6 +16,7 @@ from arqlight.families.sync.tables import sales
 from tests.support.marketplaces import SALE_OF, Marketplaces
 
 Family = Callable[..., Awaitable[dict[str, Any]]]
+MOST_ATTEMPTS = 50
 FAST = 600_000  # pages a minute: a test does not wait for turns
 
 
@@ -45,12 +46,13 @@ class Syncing:
 
     async def __call__(self, marketplace: str, **options: Any) -> dict[str, Any]:
         """Attempts until the job ends, waiting by the marketplaces' clock."""
-        while True:
+        for _ in range(MOST_ATTEMPTS):
             try:
                 return await self.once(marketplace, **options)
             except NotYet as wait:
                 self.waits_s.append((wait.defer_score or 0) / 1000)
                 self.market.clock_s += self.waits_s[-1]
+        raise AssertionError(f"it does not come to an end in {MOST_ATTEMPTS} attempts")
 
 
 async def rows(database: Database, marketplace: str | None = None) -> dict[str, Any]:
