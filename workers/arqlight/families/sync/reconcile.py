@@ -1,6 +1,6 @@
 """What becomes of a sale that is known when a marketplace speaks of it again. Decisions only, no I/O."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from arqlight.families.sync.sale import Refund, Sale
 
 COMPARED = ("product", "buyer", "amount_minor", "currency", "refunded_minor", "state", "licence", "sold_at")
 _AMOUNTS = ("amount_minor", "refunded_minor")
+_KNOWN_BY = ("product", "amount_minor", "state", "sold_at")  # what is told of a sale that is new or gone
 _NOT_TOLD = ("buyer",)  # that it changed is told, not what it was
 LONGEST_TOLD = 200
 MANY_VANISHED = 10
@@ -44,10 +45,10 @@ def difference(sale_id: str, before: Row | None, after: Row | None) -> dict[str,
     """A line of a run's report: `{"sale_id", "what": new, changed or vanished, "before", "after"}` of what differs."""
     what = "new" if before is None else "vanished" if after is None else "changed"
     if before is None:
-        return {"sale_id": sale_id, "what": what, "before": {}, "after": _told(after or {}, after or {})}
+        return {"sale_id": sale_id, "what": what, "before": {}, "after": _told(_KNOWN_BY, after or {})}
     if after is None:
-        return {"sale_id": sale_id, "what": what, "before": _told(before, before), "after": {"state": "missing"}}
-    differing = {name: after[name] for name in COMPARED if name in after and before[name] != after[name]}
+        return {"sale_id": sale_id, "what": what, "before": _told(_KNOWN_BY, before), "after": {"state": "missing"}}
+    differing = [name for name in COMPARED if name in after and before[name] != after[name]]
     merged = {**before, **after}
     return {
         "sale_id": sale_id, "what": what, "before": _told(differing, before), "after": _told(differing, merged),
@@ -67,14 +68,8 @@ def _is_older(this: datetime | None, that: datetime | None) -> bool:
     return this is not None and that is not None and this < that
 
 
-def _told(names: Row, row: Row) -> dict[str, str]:
-    return {
-        name.removesuffix("_minor"): _shown(name, row) for name in COMPARED if name in names and _is_told(name, row)
-    }
-
-
-def _is_told(name: str, row: Row) -> bool:
-    return bool(row[name]) or name in _AMOUNTS
+def _told(names: Sequence[str], row: Row) -> dict[str, str]:
+    return {name.removesuffix("_minor"): _shown(name, row) for name in names if name in row}
 
 
 def _shown(name: str, row: Row) -> str:

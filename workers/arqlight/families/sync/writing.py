@@ -17,7 +17,15 @@ from arqlight.families.sync.tables import sales, sync_refunds
 
 # A filter by day, or a clock that is wrong by hours, may leave out the first sales of a span.
 SPAN_MARGIN = timedelta(days=1)
-ROWS_A_STATEMENT = 1_000  # a statement has 65,535 parameters at most
+_PUT = upsert(sales)
+# Somebody else may have put a sale there since we looked: what is newer stands.
+_INSERT = _PUT.on_conflict_do_update(
+    index_elements=list(sales.primary_key),
+    set_={name: _PUT.excluded[name] for name in (*COMPARED, "changed_at", "raw")} | {"synced_at": func.now()},
+    where=_PUT.excluded.changed_at.is_(None)
+    | sales.c.changed_at.is_(None)
+    | (_PUT.excluded.changed_at >= sales.c.changed_at),
+)
 
 
 @dataclass(slots=True)
@@ -114,16 +122,8 @@ async def _insert(
     connection: AsyncConnection, marketplace: str, fresh: dict[str, dict[str, Any]], written: Written
 ) -> None:
     rows = [{"marketplace": marketplace, "sale_id": sale_id, **row} for sale_id, row in fresh.items()]
-    for at in range(0, len(rows), ROWS_A_STATEMENT):
-        put = upsert(sales).values(rows[at : at + ROWS_A_STATEMENT])
-        # Somebody else may have put it there since we looked: what is newer stands.
-        untold = put.excluded.changed_at.is_(None) | sales.c.changed_at.is_(None)
-        put = put.on_conflict_do_update(
-            index_elements=list(sales.primary_key),
-            set_={name: put.excluded[name] for name in (*COMPARED, "changed_at", "raw")} | {"synced_at": func.now()},
-            where=untold | (put.excluded.changed_at >= sales.c.changed_at),
-        )
-        await connection.execute(put)
+    if rows:
+        await connection.execute(_INSERT, rows)
     written.new += len(rows)
     written.differences += [difference(sale_id, None, row) for sale_id, row in fresh.items()]
 
