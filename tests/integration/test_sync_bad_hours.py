@@ -16,7 +16,8 @@ from arqlight.families.database import Database
 from arqlight.families.sync import syncing
 from arqlight.families.sync.paging import PagesInALoop
 from arqlight.families.sync.runs import find_run, list_runs
-from arqlight.families.sync.tables import sales, sync_runs
+from arqlight.families.sync.tables import sales, sync_refunds, sync_runs
+from arqlight.families.sync.tidying import tidy
 from tests.support.marketplaces import (
     NEWEST,
     PAGE,
@@ -377,6 +378,22 @@ async def test_a_run_that_another_job_took_over_writes_nothing_more(
         report = await sync.once("gumroad")
     assert "job other goes on" in report["taken_over"]
     assert len(await rows(database)) == PAGE
+
+
+async def test_old_reports_go_and_what_the_next_run_begins_from_stays(
+    sync: Syncing, market: Marketplaces, database: Database, family: Family
+) -> None:
+    fill(market, "gumroad", 3)
+    for _ in range(3):
+        await sync("gumroad")
+    old = datetime.now(UTC) - timedelta(days=500)
+    async with database.begin() as connection:
+        await connection.execute(update(sync_runs).values(touched_at=old, started_at=old))
+        refund = {"marketplace": "lemonsqueezy", "refunded_minor": 1, "state": "refunded"}
+        rows_of = [{**refund, "sale_id": "a", "at": old}, {**refund, "sale_id": "b", "at": datetime.now(UTC)}]
+        await connection.execute(sync_refunds.insert(), rows_of)
+    assert await tidy(await family()) == {"sync_runs": 2, "sync_refunds": 1}
+    assert [run["id"] for run in await list_runs(database)] == [3]
 
 
 async def test_a_sale_of_a_webhook_during_a_full_sync_has_not_vanished(
