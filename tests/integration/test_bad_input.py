@@ -50,6 +50,10 @@ CASES: list[tuple[str, Any, int, str | None]] = [
     ("exports", {"table": ["sales"], "format": "csv"}, 422, "table"),
     ("sync", {"marketplace": "ebay"}, 422, "marketplace"),
     ("sync", {}, 422, "marketplace"),
+    ("sync", {"marketplace": "gumroad", "full": 7}, 422, "full"),
+    ("sync", {"marketplace": ["gumroad"]}, 422, "marketplace"),
+    ("sync/gumroad/events", {}, 404, None),
+    ("sync/lemonsqueezy/events", {"meta": {}}, 404, None),
     ("telemetry", {"events": "many"}, 422, "events"),
     ("telemetry", {"events": [{}] * 1001}, 422, "events"),
     ("templates/order", {**PARTS, "text": LONG}, 422, "text"),
@@ -120,7 +124,7 @@ async def test_another_sites_form_is_refused(site: Client) -> None:
 @pytest.mark.parametrize(
     "path",
     ["/jobs?state=odd", "/jobs?since=soon", "/jobs?limit=0", "/jobs?cursor=%00", "/failed?colour=red", "/logs?level=loud",
-     "/charts?span=year", "/templates/alert?compare=x", "/api/v1/groups?from=-1", "/webhooks/nope", "/templates/nope",
+     "/charts?span=year", "/templates/alert?compare=x", "/api/v1/groups?from=-1", "/webhooks/nope", "/templates/nope", "/sync/runs/7",
      "/api/v1/exports/nope", "/exports/nope/download"],
 )  # fmt: skip
 async def test_an_address_with_a_wrong_filter_says_what_is_wrong(site: Client, path: str) -> None:

@@ -178,8 +178,8 @@ async def sold(database: Database) -> int:
     at = datetime(2026, 1, 1, tzinfo=UTC)
     products = [*FORMULAS, "plain", 'with "quotes", and\nlines', "ünï"]
     values = [
-        {"marketplace": "envato", "sale_id": str(n), "product": product, "buyer": "-5", "amount": -7 if n == 8 else 29,
-         "currency": "USD", "licence": "", "refunded": n % 2 == 0, "sold_at": at, "raw": {"n": n}}
+        {"marketplace": "envato", "sale_id": str(n), "product": product, "buyer": "-5", "amount_minor": -7 if n == 8 else 29,
+         "currency": "USD", "licence": "", "state": "refunded" if n % 2 == 0 else "paid", "sold_at": at, "raw": {"n": n}}
         for n, product in enumerate(products)
     ]  # fmt: skip
     async with database.begin() as connection:
@@ -203,7 +203,7 @@ async def test_a_csv_runs_nothing_in_a_spreadsheet_and_keeps_its_numbers(family:
     for number, formula in enumerate(FORMULAS):
         assert by_id[str(number)]["product"] == f"'{formula}"
     assert by_id["8"]["product"] == "plain"
-    assert by_id["8"]["amount"] == "-7", "a number is no formula"
+    assert by_id["8"]["amount_minor"] == "-7", "a number is no formula"
     assert by_id["8"]["buyer"] == "'-5", "a text that looks like one might be"
     assert by_id["9"]["product"] == 'with "quotes", and\nlines'
 
@@ -216,10 +216,10 @@ async def test_json_lines_and_parquet_hold_the_same_rows(family: Family, sold: i
     table = pq.read_table(io.BytesIO(parquet)).to_pylist()
     assert len(read) == len(table) == sold
     assert [row["product"] for row in read] == [row["product"] for row in table]
-    assert (table[0]["sold_at"], table[0]["refunded"], table[0]["amount"]) == (
+    assert (table[0]["sold_at"], table[0]["state"], table[0]["amount_minor"]) == (
         datetime(2026, 1, 1, tzinfo=UTC),
-        True,
-        "29",
+        "refunded",
+        29,
     )
     _, empty = await export(ctx, "devices", "parquet")
     assert pq.read_table(io.BytesIO(empty)).num_rows == 0

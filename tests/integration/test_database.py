@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
@@ -48,6 +49,43 @@ def test_migrations_make_exactly_the_tables_that_the_code_knows(empty: Any) -> N
         config.attributes["connection"] = connection
         command.check(config)
     engine.dispose()
+
+
+def test_what_was_sold_before_amounts_were_minor_units_keeps_its_worth(empty: Any) -> None:
+    sold = (
+        "INSERT INTO arqlight.sales (marketplace, sale_id, product, amount, currency, refunded, sold_at, raw) VALUES "
+    )
+    rows = [("29.00", "USD", False), ("19.99", "EUR", True), ("1500", "JPY", False), ("150", "₩", False),
+            ("9" * 30, "USD", False), ("7.5", "odd", False)]  # fmt: skip
+    values = ", ".join(
+        f"('gumroad', '{number}', 'Quill', {amount}, '{currency}', {refunded}, now(), '{{}}')"
+        for number, (amount, currency, refunded) in enumerate(rows)
+    )
+    engine = create_engine(empty)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.connect() as connection:
+        connection.execute(text("CREATE SCHEMA arqlight"))
+        config.attributes |= {"connection": connection, "schema": SCHEMA}
+        command.upgrade(config, "0001")
+        connection.execute(text(sold + values))
+        connection.execute(
+            text(
+                "INSERT INTO arqlight.sync_runs (marketplace, job_id, error, finished_at) "
+                "VALUES ('gumroad', 'a', NULL, now()), ('gumroad', 'b', 'NotYet: 429', now()), ('gumroad', 'c', NULL, NULL)"
+            )
+        )
+        connection.commit()
+        command.upgrade(config, "head")
+        columns = "amount_minor, currency, refunded_minor, state"
+        found = connection.execute(text(f"SELECT {columns} FROM arqlight.sales ORDER BY sale_id")).all()
+        states = connection.execute(text("SELECT state FROM arqlight.sync_runs ORDER BY job_id")).scalars().all()
+    engine.dispose()
+    assert [tuple(row) for row in found] == [
+        (2900, "USD", 0, "paid"), (1999, "EUR", 1999, "refunded"), (1500, "JPY", 0, "paid"), (15000, "KRW", 0, "paid"),
+        (2**63 - 1, "USD", 0, "paid"), (750, "XXX", 0, "paid"),
+    ]  # fmt: skip
+    assert states == ["done", "failed", "failed"]
 
 
 def test_ten_that_start_at_once_migrate_one_after_the_other(empty: Any) -> None:
@@ -93,7 +131,7 @@ def test_a_schema_of_a_newer_version_is_refused_in_one_sentence(empty: Any) -> N
     engine.dispose()
     with pytest.raises(SettingsError, match="was made by another version of arqlight") as refused:
         migrate(empty, MIGRATIONS, SCHEMA)
-    assert "this one knows up to 0001" in str(refused.value)
+    assert f"this one knows up to {ScriptDirectory(str(MIGRATIONS)).get_current_head()}" in str(refused.value)
 
 
 @pytest.mark.parametrize(

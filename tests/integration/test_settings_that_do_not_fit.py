@@ -31,7 +31,7 @@ WRONG = [
     ("WEBHOOK_SECRET", "whsec_"), ("WEBHOOK_TIMEOUT_S", "1e300"), ("WEBHOOK_ALLOWED_NETWORKS", "x"),
     ("KEEP_DELIVERIES_D", "1e300"), ("STORAGE_URL", "s3://"), ("STORAGE_URL", "foo"), ("STORAGE_URL", "file://x/y"),
     ("STORAGE_URL", "file:///etc/passwd/x"), ("EXPORT_KEEP_H", "1e300"), ("LICENCE_KEY_FILE", "/nowhere.pem"),
-    ("ENVATO_URL", "foo"), ("GUMROAD_URL", "foo"),
+    ("ENVATO_URL", "foo"), ("GUMROAD_URL", "foo"), ("LEMONSQUEEZY_URL", "foo"), ("SYNC_LOOK_BACK_DAYS", "0"),
 ]  # fmt: skip
 RIGHT = [
     ("HOST", "::1"), ("HOST", "jobs.internal"), ("REDIS_URL", "unix:///run/valkey.sock?db=1"), ("DATABASE_URL", ""),

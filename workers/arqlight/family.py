@@ -181,11 +181,14 @@ def check_families(settings: Settings) -> None:
         check_schedules(family.name, family.load_schedules(settings), known)
 
 
-def load_plug_ins(group: str, kind: type[Any], *, skip_missing_extras: bool = False) -> dict[str, Any]:
+def load_plug_ins(
+    group: str, kind: type[Any], *, skip_missing_extras: bool = False, what: str = "family"
+) -> dict[str, Any]:
     """What the entry points of a group name, by name: ours first, then the others by name.
 
     :param kind: what each has to be; it has a `name`, which is the entry point's.
     :param skip_missing_extras: leave out those of ours whose extra is not installed.
+    :param what: what each is, for messages.
 
     Raises SettingsError for one that cannot be imported, is something else, or whose name is taken.
     """
@@ -204,7 +207,7 @@ def load_plug_ins(group: str, kind: type[Any], *, skip_missing_extras: bool = Fa
         except (Exception, SystemExit) as error:  # a plug-in may raise anything while it is imported
             if skip_missing_extras and name in OURS and isinstance(error, ImportError) and extra_of(error):
                 continue
-            raise SettingsError(_unusable(name, error, _package(each))) from error
+            raise SettingsError(_unusable(what, name, error, _package(each))) from error
         if not isinstance(plug_in, kind) or plug_in.name != name:
             raise SettingsError(
                 f"plug-in {name!r} of {_package(each)}: {each.value} is not a {kind.__name__} named {name!r}"
@@ -222,6 +225,5 @@ def _package(each: EntryPoint) -> str:
     return each.dist.name if each.dist else "an unknown package"
 
 
-def _unusable(name: str, error: BaseException, package: str = "") -> str:
-    whose = f" of {package}" if package else ""
-    return f"family {name!r}{whose} cannot be imported: {told(error)}; repair or uninstall its package"
+def _unusable(what: str, name: str, error: BaseException, package: str) -> str:
+    return f"{what} {name!r} of {package} cannot be imported: {told(error)}; repair or uninstall its package"

@@ -202,4 +202,6 @@ def _demo_environment() -> dict[str, str]:
         "ARQLIGHT_ENVATO_TOKEN": "demo-only",
         "ARQLIGHT_GUMROAD_URL": f"http://127.0.0.1:{port}",
         "ARQLIGHT_GUMROAD_TOKEN": "demo-only",
+        "ARQLIGHT_LEMONSQUEEZY_URL": f"http://127.0.0.1:{port}",
+        "ARQLIGHT_LEMONSQUEEZY_TOKEN": "demo-only",
     }

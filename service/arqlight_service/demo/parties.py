@@ -1,4 +1,4 @@
-"""The other side of the demo: a mail sink, a webhook receiver that fails now and then, two marketplaces."""
+"""The other side of the demo: a mail sink, a webhook receiver that fails now and then, three marketplaces."""
 
 import asyncio
 import random
@@ -66,6 +66,28 @@ async def gumroad_sales(request: web.Request) -> web.Response:
     return web.json_response({"success": True, "sales": sales})
 
 
+async def lemonsqueezy_orders(request: web.Request) -> web.Response:
+    """Orders as Lemon Squeezy's API documents them."""
+    sold, size = 60 + int((datetime.now(UTC) - _BEGAN).total_seconds() // 45), int(request.query["page[size]"])
+    number, last = int(request.query["page[number]"]), -(-sold // size)
+    first = sold - size * (number - 1)
+    data = [_order(each, sold) for each in range(first, max(first - size, 0), -1)]
+    about = {"currentPage": number, "lastPage": last, "perPage": size, "total": sold}
+    return web.json_response({"meta": {"page": about}, "jsonapi": {"version": "1.0"}, "data": data})
+
+
+def _order(number: int, sold: int) -> dict[str, Any]:
+    at = (_BEGAN - timedelta(hours=sold - number)).isoformat()
+    total, refunded = 2400 + 100 * (number % 9), number % 17 == 4
+    attributes = {
+        "user_email": f"buyer{number}@example.org", "currency": ("USD", "EUR", "JPY")[number % 3], "total": total,
+        "status": "refunded" if refunded else "paid", "refunded": refunded, "refunded_amount": total if refunded else 0,
+        "first_order_item": {"product_name": PRODUCTS[number % 4], "variant_name": "Default"},
+        "created_at": at, "updated_at": at, "test_mode": False,
+    }  # fmt: skip
+    return {"type": "orders", "id": str(number), "attributes": attributes}
+
+
 def _envato_sale(number: int) -> dict[str, Any]:
     sold_at = _BEGAN - timedelta(hours=40 - number)
     return {
@@ -81,5 +103,6 @@ def application() -> web.Application:
     app = web.Application()
     app.router.add_get("/v3/market/author/sales", envato_sales)
     app.router.add_get("/v2/sales", gumroad_sales)
+    app.router.add_get("/v1/orders", lemonsqueezy_orders)
     app.router.add_post("/{tail:.*}", receive)
     return app

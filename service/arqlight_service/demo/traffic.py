@@ -17,7 +17,8 @@ from arqlight.families.bulk.formats import FORMATS
 from arqlight.families.bulk.licences import generate_licence_keys, new_batch
 from arqlight.families.database import Database
 from arqlight.families.email.sending import send_email, send_two_factor_code
-from arqlight.families.sync.syncing import MARKETPLACES, sync_sales
+from arqlight.families.sync.marketplace import marketplaces
+from arqlight.families.sync.syncing import sync_sales
 from arqlight.families.telemetry.folding import fold_telemetry
 from arqlight.families.telemetry.intake import Hasher, take_in
 from arqlight.families.webhooks import endpoints
@@ -82,7 +83,7 @@ class Traffic:
                     self._database, self._keys, self._settings, url=f"{self._parties}/{path}", event_types=events,
                     description="a customer of the demo",
                 )  # fmt: skip
-        for marketplace in MARKETPLACES:
+        for marketplace in marketplaces():
             await self._enqueue(sync_sales, marketplace=marketplace)
         batch = await new_batch(self._database, "Lumen Pro", 20_000)
         await self._enqueue(generate_licence_keys, batch_id=batch)
@@ -99,7 +100,7 @@ class Traffic:
         await self._enqueue(fold_telemetry, events=intake.events)
 
     async def _sync(self) -> None:
-        await self._enqueue(sync_sales, marketplace=_dice.choice(list(MARKETPLACES)))
+        await self._enqueue(sync_sales, marketplace=_dice.choice(list(marketplaces())))
 
     async def _bulk(self) -> None:
         if _dice.random() < 0.5:

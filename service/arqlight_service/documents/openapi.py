@@ -168,6 +168,8 @@ def _operation(route: _Route, schemas: dict[Any, Schema], definitions: dict[str,
         "operationId": f"{route.handler.__name__}_{route.method.lower()}", "summary": told.splitlines()[0],
         "tags": [stated.tag], "x-role": route.role, "parameters": parameters, "responses": answers,
     }  # fmt: skip
+    if route.role == Role.PUBLIC.shown:
+        operation["security"] = []
     if bodies := _bodies(stated):
         taken = [schemas[route.key, "body", number] for number in range(len(bodies))]
         schema = taken[0] if len(taken) == 1 else {"anyOf": taken}

@@ -10,5 +10,6 @@ FAMILY = Family(
     schedules="arqlight.families.sync.schedules:schedules",
     on_startup="arqlight.families.sync.clients:open_clients",
     on_shutdown="arqlight.families.sync.clients:close_clients",
+    tidy="arqlight.families.sync.tidying:tidy",
     exports="arqlight.families.sync.tables:EXPORTS",
 )

@@ -1,132 +1,98 @@
-"""What a marketplace is to us: pages of sales behind a cursor, and errors in plain words."""
+"""What a marketplace is: a plug-in that reads one page of its list of sales at a time.
 
-import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+The group of entry points `arqlight.marketplaces` names them, ours and anybody's: docs/marketplaces.md is the guide.
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
-from typing import Any, Protocol
+from typing import Protocol
 
 import aiohttp
 
-from arqlight.errors import NotYet, PermanentFailure
-from arqlight.families.retry_after import retry_after_s
-from arqlight.jobs.bounded_json import read_bounded
-from arqlight.jobs.budget import ANSWERED, Budget
+from arqlight.checked_fields import Secret
+from arqlight.errors import PermanentFailure
+from arqlight.families.sync.sale import Page, Refund, Sale
+from arqlight.family import load_plug_ins
+from arqlight.settings import Settings
 
-REQUEST_TIMEOUT_S = 30
-LONGEST_WAIT_S = 3600.0
-DEFAULT_WAIT_S = 60.0
-MOST_DIGITS = 30  # of an amount, before or after its point
+GROUP = "arqlight.marketplaces"
 
 
-class TokenMissing(PermanentFailure):
-    """No token is set for the marketplace."""
+class UnknownMarketplace(PermanentFailure):
+    """No marketplace of this name."""
 
 
-class TokenRefused(PermanentFailure):
-    """The marketplace does not take the token: wrong, expired, or without a permission."""
+class Reader(Protocol):
+    """A marketplace's list, open for reading."""
 
+    async def read(self, key: str | None, since: datetime | None) -> Page:
+        """The page of that key, which an earlier page named as `following`; None is the first page.
 
-class MarketplaceTrouble(Exception):
-    """The marketplace answers with an error of its own: try again."""
-
-
-class UnexpectedAnswer(PermanentFailure):
-    """The marketplace answers something that its documentation does not say."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sale:
-    """One sale, in the words of all marketplaces."""
-
-    id: str
-    product: str
-    buyer: str
-    amount: Decimal
-    currency: str
-    licence: str
-    refunded: bool
-    sold_at: datetime
-    raw: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A page of sales; `refused` are entries that could not be read: `{"entry", "reason"}`.
-
-    `cursor` is where the next run may begin once this page and all before it are written; None: no new place.
-    """
-
-    sales: list[Sale]
-    refused: list[dict[str, str]] = field(default_factory=list)
-    cursor: str | None = None
-
-
-class Marketplace(Protocol):
-    """A marketplace whose sales are synced."""
-
-    name: str
-
-    def pages(self, cursor: str | None) -> AsyncIterator[Page]:
-        """The pages behind `cursor`, as an earlier run left it; None begins at the beginning.
+        Sales come newest first. `since` may be passed on to a marketplace that can filter; the reading stops by itself
+        at a page that is older.
 
         Raises TokenMissing, TokenRefused, UnexpectedAnswer (permanently); NotYet, MarketplaceTrouble (again later).
         """
         ...
 
 
-def read_sales(entries: list[Any], read: Callable[[Any], Sale]) -> tuple[list[Sale], list[dict[str, str]]]:
-    """Entries of an answer as sales, and those that could not be read."""
-    sales, refused = [], []
-    for entry in entries:
-        try:
-            if "\\u0000" in json.dumps(entry):
-                raise ValueError("it holds a NUL character, which cannot be stored")
-            sales.append(_checked(read(entry)))
-        except (KeyError, TypeError, ValueError, ArithmeticError, AttributeError) as error:
-            refused.append({"entry": str(entry)[:200].replace("\0", ""), "reason": f"{type(error).__name__}: {error}"})
-    return sales, refused
+Event = Sale | Refund | None
+"""What a webhook of a marketplace says; None for an event that is about no sale."""
 
 
-def _checked(sale: Sale) -> Sale:
-    """A few characters may stand for an amount of a million digits, or for none at all."""
-    if not sale.amount.is_finite() or abs(sale.amount.adjusted()) > MOST_DIGITS:
-        raise ValueError(f"{str(sale.amount)[:50]} is no amount")
-    return sale
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """How a marketplace tells of sales by itself.
+
+    :param secret: what signs its requests, from the settings; None when none is set.
+    :param check: whether a signature is that of a body: `(secret, body, headers) -> bool`, in constant time.
+    :param read: what a body says; raises ValueError for one that cannot be used.
+    """
+
+    secret: Callable[[Settings], Secret | None]
+    check: Callable[[str, bytes, Mapping[str, str]], bool]
+    read: Callable[[bytes], Event]
 
 
-async def _read_bounded(response: aiohttp.ClientResponse, name: str) -> bytes:
-    """The answer, unpacked as far as the bound: a few KB of gzip may stand for many GB."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > ANSWERED.size:
-            raise UnexpectedAnswer(f"{name} answers more than {ANSWERED.size:,} bytes at once")
-    return bytes(body)
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """A marketplace whose sales are synced.
+
+    :param name: in addresses and in the table of sales; lower case.
+    :param title: as people know it.
+    :param token: what may read its sales, from the settings; None when none is set.
+    :param token_setting: the environment variable that holds it.
+    :param reader: opens its list for reading.
+    :param shifts: whether its pages are numbered: an entry that goes away moves all behind it one place forward, and
+        one of them from a page that is still to be read onto one that was read. Such pages are looked at twice.
+    :param ends_empty: whether its list ends with an empty page; two in a row are then the end.
+    :param pages_a_minute: how fast it is read at most, over all workers.
+    :param minute: of the hour at which it is synced.
+    """
+
+    name: str
+    title: str
+    token: Callable[[Settings], Secret | None]
+    token_setting: str
+    reader: Callable[[aiohttp.ClientSession, Settings], Reader]
+    shifts: bool = False
+    ends_empty: bool = False
+    pages_a_minute: int = 60
+    minute: int = 7
+    webhook: Webhook | None = None
 
 
-async def get_json(session: aiohttp.ClientSession, name: str, url: str, token: str, params: dict[str, str]) -> Any:
-    """GET a page of an API with a bearer token. Raises as `Marketplace.pages`."""
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-    limit = aiohttp.ClientTimeout(total=REQUEST_TIMEOUT_S)
-    async with session.get(url, params=params, headers=headers, timeout=limit, allow_redirects=False) as response:
-        if response.status == 401:
-            raise TokenRefused(f"{name} does not take the token (401): it is wrong, or it has expired; set a new one")
-        if response.status == 403:
-            raise TokenRefused(
-                f"{name} takes the token, but it lacks the permission to read sales (403); make one that has it"
-            )
-        if response.status == 429:
-            wait_s = retry_after_s(response.headers.get("Retry-After"))
-            wait_s = min(DEFAULT_WAIT_S if wait_s is None else wait_s, LONGEST_WAIT_S)
-            raise NotYet(wait_s, f"{name} asks to wait {wait_s:g} s (429)")
-        if response.status >= 500:
-            raise MarketplaceTrouble(f"{name} answers {response.status} {response.reason}")
-        if response.status != 200:
-            raise UnexpectedAnswer(f"{name} answers {response.status} {response.reason} at {url}")
-        body = await _read_bounded(response, name)
-        try:
-            return read_bounded(body, Budget(ANSWERED))
-        except ValueError as error:  # OverBudget is one
-            raise MarketplaceTrouble(f"{name} answers something that is not JSON, or too much: {error}") from error
+@functools.cache
+def marketplaces() -> dict[str, Marketplace]:
+    """Every marketplace that an installed package offers, by name. Raises SettingsError for one that is made wrong."""
+    return load_plug_ins(GROUP, Marketplace, what="marketplace")
+
+
+def find_marketplace(name: str) -> Marketplace:
+    """The marketplace of that name. Raises UnknownMarketplace."""
+    found = marketplaces().get(name)
+    if found is None:
+        raise UnknownMarketplace(f"no marketplace {name[:50]!r}; there are {', '.join(marketplaces())}")
+    return found

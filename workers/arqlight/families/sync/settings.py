@@ -15,3 +15,11 @@ class SyncSettings(FamilySettings):
     envato_url: str = option("https://api.envato.com", "Where the Envato API is.", check=check_url)
     gumroad_token: Secret | None = option(None, "Access token of the Gumroad API.", check=check_token)
     gumroad_url: str = option("https://api.gumroad.com", "Where the Gumroad API is.", check=check_url)
+    lemonsqueezy_token: Secret | None = option(None, "API key of Lemon Squeezy.", check=check_token)
+    lemonsqueezy_url: str = option("https://api.lemonsqueezy.com", "Where the Lemon Squeezy API is.", check=check_url)
+    lemonsqueezy_webhook_secret: Secret | None = option(
+        None, "Signing secret of the webhooks of Lemon Squeezy.", check=check_token
+    )
+    sync_look_back_days: int = option(
+        60, least=1, most=3650, about="Days before the last sync whose sales are read again; a full sync reads all."
+    )

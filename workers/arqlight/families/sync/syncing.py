@@ -1,123 +1,119 @@
-"""One run of a sync: page by page into the table of sales, each page and the cursor in one transaction."""
+"""The task that syncs a marketplace: page by page, from where its run stands, without holding a slot while it waits."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
 
-import aiohttp
-from sqlalchemy import Boolean, func, insert, literal_column, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.exc import SQLAlchemyError
 
-from arqlight.errors import PermanentFailure
+from arqlight.errors import ArqlightError, NotYet, PermanentFailure
 from arqlight.families.database import Database
-from arqlight.families.sync.envato import Envato
-from arqlight.families.sync.gumroad import Gumroad
-from arqlight.families.sync.marketplace import Marketplace, Page, Sale
-from arqlight.families.sync.tables import sales, sync_cursors, sync_runs
+from arqlight.families.sync.asking import UnexpectedAnswer
+from arqlight.families.sync.marketplace import Marketplace, find_marketplace
+from arqlight.families.sync.runs import Run, TakenOver, begin, pause, write_page
+from arqlight.families.sync.settings import SyncSettings
 from arqlight.runtime.rate_limits import take_turn
 from arqlight.settings import Settings
 from arqlight.tasks import Backoff, task
 
-MARKETPLACES: dict[str, Callable[[aiohttp.ClientSession, Settings], Marketplace]] = {
-    "envato": Envato,
-    "gumroad": Gumroad,
-}
-PAGES_A_MINUTE = 60
-MOST_REFUSED_KEPT = 100
-# xmax is 0 in a row that was inserted, and names the transaction in one that was updated.
-_IS_NEW = literal_column("(sales.xmax = 0)", Boolean)
-_COMPARED = ("product", "buyer", "amount", "currency", "licence", "refunded", "sold_at")
+TRIES = 8
+TIMEOUT_S = 3600
+BACKOFF = Backoff(first_s=10, longest_s=1800)
+# After that long others get the slot; the run goes on behind them. Far below the timeout, which so never comes.
+LONGEST_TURN_S = 300.0
+AFTER_TROUBLE_S = 30.0
 
 
-class UnknownMarketplace(PermanentFailure):
-    """No marketplace of this name."""
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """How a run stands after something came between: its state, in how many seconds it goes on, and what is raised."""
+
+    state: Literal["waiting", "failed"]
+    reason: str
+    resume_s: float
+    keep_place: bool
+    problem: BaseException
 
 
-@task(queue="sync", tries=8, timeout_s=3600, backoff=Backoff(first_s=10, longest_s=1800))
-async def sync_sales(ctx: dict[str, Any], marketplace: str) -> dict[str, Any]:
-    """Bring the sales of a marketplace up to date. Run again, it changes nothing.
+@task(queue="sync", tries=TRIES, timeout_s=TIMEOUT_S, backoff=BACKOFF)
+async def sync_sales(ctx: dict[str, Any], marketplace: str, full: bool = False) -> dict[str, Any]:
+    """Bring the sales of a marketplace up to date: what is new and what changed lately, or with `full` every sale.
 
-    Returns the report: `{"seen", "new", "changed", "refused"}`. A missing or refused token fails at once; 429 waits as
-    long as the marketplace asks, and no attempt is counted for that.
+    Returns the report: `{"run", "pages", "seen", "new", "changed", "vanished", "refused"}`. A missing or refused token
+    fails at once. For a limit the job waits outside of a worker, and no attempt is counted for that; the run goes on at
+    its page. Trouble counts as an attempt only where no page came in between.
     """
-    if marketplace not in MARKETPLACES:
-        raise UnknownMarketplace(f"no marketplace {marketplace!r}; there are {', '.join(MARKETPLACES)}")
+    place = find_marketplace(marketplace)
     database: Database = ctx["database"]
-    place = MARKETPLACES[marketplace](ctx["marketplaces"], ctx["settings"])
-    run_id, cursor = await _begin(database, marketplace, ctx["job_id"])
-    report: dict[str, Any] = {"seen": 0, "new": 0, "changed": 0, "refused": []}
-    error: str | None = None
+    settings: Settings = ctx["settings"]
+    look_back = timedelta(days=settings.of(SyncSettings).sync_look_back_days)
+    found = await begin(database, marketplace, "full" if full else "incremental", ctx["job_id"], look_back)
+    if isinstance(found, int):
+        return {"run": found, "under_way": True}
+    run, first = found, found.report["pages"]
+    until_s = time.monotonic() + turn_s(ctx)
     try:
-        await take_turn(ctx["redis"], ctx["settings"], f"sync {marketplace}", PAGES_A_MINUTE)
-        async for page in place.pages(cursor):
-            await _write(database, marketplace, page, report)
-            ctx["progress"](report["seen"], report["seen"] + 1 if page.cursor is None else report["seen"], "sales")
-            await take_turn(ctx["redis"], ctx["settings"], f"sync {marketplace}", PAGES_A_MINUTE)
+        while run.place is not None:
+            run = await _read_page(ctx, place, run)
+            if run.place is not None and time.monotonic() > until_s:
+                raise NotYet(0, "others have their turn; it goes on behind them")
+    except TakenOver as taken:
+        return {**run.report, "taken_over": str(taken)}
     except (Exception, asyncio.CancelledError) as problem:
-        error = f"{type(problem).__name__}: {getattr(problem, 'why', '') or problem}"
-        raise
-    finally:
-        await asyncio.shield(_end(database, run_id, report, error))
-    return {**report, "refused": len(report["refused"])}
+        step = pause_after(problem, progressed=run.report["pages"] > first, is_last_try=_is_last_try(ctx))
+        await asyncio.shield(_pause(ctx, run, step))
+        if step.problem is problem:
+            raise
+        raise step.problem from problem
+    return run.report
 
 
-async def list_runs(database: Database, marketplace: str | None = None, limit: int = 50) -> list[dict[str, Any]]:
-    """The newest runs with their reports."""
-    query = select(sync_runs).order_by(sync_runs.c.id.desc()).limit(limit)
-    if marketplace:
-        query = query.where(sync_runs.c.marketplace == marketplace)
-    async with database.begin() as connection:
-        rows = (await connection.execute(query)).all()
-    return [
-        {**row._mapping, "started_at": row.started_at.isoformat(timespec="milliseconds"),
-         "finished_at": row.finished_at.isoformat(timespec="milliseconds") if row.finished_at else None}
-        for row in rows
-    ]  # fmt: skip
+async def _read_page(ctx: dict[str, Any], marketplace: Marketplace, run: Run) -> Run:
+    assert run.place is not None  # noqa: S101 - the caller looks
+    await take_turn(ctx["redis"], ctx["settings"], f"sync {marketplace.name}", marketplace.pages_a_minute)
+    reader = marketplace.reader(ctx["marketplaces"], ctx["settings"])
+    page = await reader.read(run.place.next_key, run.since)
+    run = await write_page(ctx["database"], marketplace, run, page)
+    seen = run.report["seen"]
+    ctx["progress"](seen, max(page.total or 0, seen + (run.place is not None)), "sales")
+    return run
 
 
-async def _begin(database: Database, marketplace: str, job_id: str) -> tuple[int, str | None]:
-    async with database.begin() as connection:
-        run = insert(sync_runs).values(marketplace=marketplace, job_id=job_id).returning(sync_runs.c.id)
-        run_id = (await connection.execute(run)).scalar_one()
-        kept = select(sync_cursors.c.cursor).where(sync_cursors.c.marketplace == marketplace)
-        return int(run_id), (await connection.execute(kept)).scalar_one_or_none()
+def turn_s(ctx: dict[str, Any]) -> float:
+    """How long an attempt reads before it lets others have the slot."""
+    override = ctx.get("override")
+    timeout_s = (override and override.timeout_s) or TIMEOUT_S
+    return float(min(LONGEST_TURN_S, timeout_s / 2))
 
 
-async def _end(database: Database, run_id: int, report: dict[str, Any], error: str | None) -> None:
-    told = {**report, "refused": report["refused"][:MOST_REFUSED_KEPT], "error": error, "finished_at": func.now()}
-    async with database.begin() as connection:
-        await connection.execute(update(sync_runs).where(sync_runs.c.id == run_id).values(told))
+def pause_after(problem: BaseException, *, progressed: bool, is_last_try: bool) -> Pause:
+    """What a run does after a problem.
+
+    :param progressed: whether a page was written in this attempt.
+    """
+    why = f"{type(problem).__name__}: {getattr(problem, 'why', '') or problem}"
+    if isinstance(problem, NotYet):
+        return Pause("waiting", problem.why, (problem.defer_score or 0) / 1000, True, problem)
+    if isinstance(problem, PermanentFailure):  # after an answer that nobody expects, its keys are not trusted either
+        return Pause("failed", why, 0, not isinstance(problem, UnexpectedAnswer), problem)
+    if isinstance(problem, asyncio.CancelledError):
+        return Pause("waiting", "its attempt was cut off; it goes on at its page", 0, True, problem)
+    if progressed:
+        return Pause("waiting", why, AFTER_TROUBLE_S, True, NotYet(AFTER_TROUBLE_S, why))
+    if is_last_try:
+        return Pause("failed", why, 0, True, problem)
+    return Pause("waiting", why, BACKOFF.longest_s, True, problem)
 
 
-async def _write(database: Database, marketplace: str, page: Page, report: dict[str, Any]) -> None:
-    # The same sale twice in one page would be one statement's trouble: the last one stands.
-    rows = [_row(marketplace, sale) for sale in {sale.id: sale for sale in page.sales}.values()]
-    new = changed = 0
-    async with database.begin() as connection:
-        if rows:
-            put = upsert(sales).values(rows)
-            differs = or_(*(sales.c[name].is_distinct_from(put.excluded[name]) for name in _COMPARED))
-            written = put.on_conflict_do_update(
-                index_elements=list(sales.primary_key),
-                set_={name: put.excluded[name] for name in (*_COMPARED, "raw")} | {"synced_at": func.now()},
-                where=differs,
-            )
-            fresh = list((await connection.execute(written.returning(_IS_NEW))).scalars())
-            new, changed = sum(fresh), len(fresh) - sum(fresh)
-        if page.cursor is not None:
-            moved = upsert(sync_cursors).values(marketplace=marketplace, cursor=page.cursor)
-            await connection.execute(
-                moved.on_conflict_do_update(
-                    index_elements=[sync_cursors.c.marketplace],
-                    set_={"cursor": moved.excluded.cursor, "at": func.now()},
-                )
-            )
-    report["seen"] += len(page.sales) + len(page.refused)
-    report["new"] += new
-    report["changed"] += changed
-    report["refused"] += page.refused[: MOST_REFUSED_KEPT - len(report["refused"])]
+def _is_last_try(ctx: dict[str, Any]) -> bool:
+    override = ctx.get("override")
+    return bool(ctx.get("job_try", 1) >= ((override and override.tries) or TRIES))
 
 
-def _row(marketplace: str, sale: Sale) -> dict[str, Any]:
-    values = {name: getattr(sale, name) for name in (*_COMPARED, "raw")}
-    return {"marketplace": marketplace, "sale_id": sale.id, **values}
+async def _pause(ctx: dict[str, Any], run: Run, step: Pause) -> None:
+    try:
+        await pause(ctx["database"], run, step.state, step.reason, step.resume_s, keep_place=step.keep_place)
+    except (SQLAlchemyError, ArqlightError, OSError) as error:  # what came between counts, and is raised
+        ctx["log"]("the state of sync run %d could not be written: %s", run.id, error)

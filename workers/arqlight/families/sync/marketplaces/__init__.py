@@ -1,0 +1,1 @@
+"""The marketplaces that come with arqlight, a file each. docs/marketplaces.md says how one is written."""
