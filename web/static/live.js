@@ -3,6 +3,7 @@
 import "./actions.js";
 import "./forms.js";
 import { keepFocus } from "./focus.js";
+import { whenFree } from "./hold.js";
 import { Feed } from "./feed.js";
 import { fillCounts, fillStanding, showActive, showFailed } from "./rows.js";
 import { refresh, soon } from "./refresh.js";
@@ -92,15 +93,24 @@ function followDashboard() {
       fillStanding(standing, worst(stats));
     } else if (frame.topic === "active") {
       running.set(connection, frame.data);
-      showActive(active, alone ? frame.data : mergeActive([...running.values()]));
+      const jobs = alone ? frame.data : mergeActive([...running.values()]);
+      whenFree(active, () => (showActive(active, jobs), settle()), { key: "active" });
     } else if (frame.topic === "failed" && frame.type === "snapshot") {
-      const shown = new Set(frame.data.map((job) => job.id));
-      const there = [...failed.rows].filter((row) => row.dataset.connection === connection);
-      const gone = there.map((row) => row.dataset.id).filter((id) => !shown.has(id));
-      showFailed(failed, frame.data, gone, most, connection);
+      whenFree(failed, () => {
+        const shown = new Set(frame.data.map((job) => job.id));
+        const there = [...failed.rows].filter((row) => row.dataset.connection === connection);
+        const gone = there.map((row) => row.dataset.id).filter((id) => !shown.has(id));
+        showFailed(failed, frame.data, gone, most, connection);
+        settle();
+      });
     } else if (frame.topic === "failed") {
-      showFailed(failed, frame.data.added, frame.data.removed, most, connection);
-      refill(failed, most, () => total, names);
+      const { added, removed } = frame.data;
+      const change = () => {
+        showFailed(failed, added, removed, most, connection);
+        refill(failed, most, () => total, names);
+        settle();
+      };
+      whenFree(failed, change, { count: added.length });
     }
     settle();
   };
@@ -119,7 +129,9 @@ function refill(failed, most, total, connections) {
     if (failed.rows.length >= Math.min(most, total())) return;
     for (const connection of connections) {
       const answer = await fetch(`/api/v1/failed?limit=${most}&connection=${encodeURIComponent(connection)}`);
-      if (answer.ok) showFailed(failed, (await answer.json()).items, [], most, connection);
+      if (!answer.ok) continue;
+      const { items } = await answer.json();
+      whenFree(failed, () => showFailed(failed, items, [], most, connection));
     }
   }, 400);
 }
@@ -149,7 +161,7 @@ function followPage(topics) {
 
 tickAll();
 const topics = (document.querySelector("main").dataset.topics ?? "").split(",").filter(Boolean);
-document.addEventListener("done", refresh);
+document.addEventListener("done", () => refresh(true));
 document.addEventListener("acted", () => article && soon());
 if (figures) followDashboard();
 else if (article) followJob();
