@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, expect
 
 from arqlight.bundled import bundled_tasks
 from arqlight.families.bulk.licences import generate_licence_keys
-from arqlight.families.webhooks import endpoints
+from arqlight.families.webhooks.records import endpoints
 from arqlight.jobs.secret_texts import MASK
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS

@@ -20,8 +20,9 @@ from arqlight.families.email.sending import send_email, send_two_factor_code
 from arqlight.families.sync.syncing import MARKETPLACES, sync_sales
 from arqlight.families.telemetry.folding import fold_telemetry
 from arqlight.families.telemetry.intake import Hasher, take_in
-from arqlight.families.webhooks import endpoints
-from arqlight.families.webhooks.delivery import deliver_webhook, send_event
+from arqlight.families.webhooks.delivery import deliver_webhook
+from arqlight.families.webhooks.records import endpoints
+from arqlight.families.webhooks.sending import send_event
 from arqlight.journal.journal import NewJob
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings
