@@ -1,11 +1,13 @@
 """What a receiver does in a bad hour: it refuses, hangs, asks for time, fails for days. No event is lost by it."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
 from arq.worker import Retry
+from standardwebhooks.webhooks import Webhook
 
 from arqlight import task
 from arqlight.errors import NotYet
@@ -170,7 +172,7 @@ async def test_an_endpoint_that_hangs_holds_three_slots_and_other_jobs_run(
     told = [{"endpoint_id": endpoint, "message_id": f"msg_{number}"} for number in range(40)]
     await journal.enqueue([NewJob("deliver_event", WEBHOOKS, (), each) for each in told])
     options = {"queues": ["arq:queue:high", WEBHOOKS], "max_jobs": 20, **hooks(family_settings)}
-    worker = await start_worker([code, deliver_event], **options)
+    await start_worker([code, deliver_event], **options)
     await eventually(lambda: receiver.held == 3)
     await journal.enqueue([NewJob("code", "arq:queue:high", (n,)) for n in range(20)])
     await eventually(lambda: len(ran) == 20)
@@ -178,7 +180,47 @@ async def test_an_endpoint_that_hangs_holds_three_slots_and_other_jobs_run(
     receiver.holds = False
     receiver.let_go.set()
     await eventually(lambda: _are(ctx, endpoint, ["delivered"] * 40), 30)
-    del worker
+
+
+async def test_however_many_endpoints_hang_a_quarter_of_a_workers_slots_is_left_for_other_jobs(
+    family_settings: Settings, family: Family, receiver: Receiver, start_worker: StartWorker, journal: Journal
+) -> None:
+    ctx = await family()
+    receiver.holds = True
+    ran: list[int] = []
+
+    @task(queue="high")
+    async def code(ctx: dict[str, Any], number: int) -> None:
+        ran.append(number)
+
+    for _ in range(8):
+        await register(ctx, receiver.url)
+    for number in range(4):
+        await send_event({**ctx, "job_id": str(number)}, "licence.issued", number)
+    settings = family_settings.changed(max_jobs=8)
+    options = {"queues": ["arq:queue:high", WEBHOOKS], "max_jobs": 8, **hooks(settings)}
+    await start_worker([code, deliver_event], **options)
+    await eventually(lambda: receiver.held == 6)
+    await journal.enqueue([NewJob("code", "arq:queue:high", (n,)) for n in range(20)])
+    await eventually(lambda: len(ran) == 20)
+    assert receiver.most_held == 6
+
+
+async def test_a_signature_has_the_time_of_the_database_where_a_workers_clock_is_an_hour_off(
+    family: Family, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class HourAhead(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> "datetime":  # type: ignore[override]
+            return datetime.now(tz) + timedelta(hours=1)
+
+    ctx = await family()
+    endpoint, secret = await register(ctx, receiver.url)
+    for module in ("signing", "delivery"):
+        monkeypatch.setattr(f"arqlight.families.webhooks.{module}.datetime", HourAhead)
+    await deliver(ctx, endpoint)
+    [(headers, body)] = receiver.got
+    Webhook(secret).verify(body, headers)
 
 
 async def _are(ctx: dict[str, Any], endpoint: str, wanted: list[str]) -> bool:

@@ -1,6 +1,5 @@
 """The tasks that deliver: to any address, and an event to an endpoint."""
 
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import perf_counter
@@ -22,18 +21,16 @@ from arqlight.families.webhooks.answers import (
 from arqlight.families.webhooks.enqueueing import enqueue_due
 from arqlight.families.webhooks.network import ForbiddenAddress
 from arqlight.families.webhooks.owners import tell_disabled, tell_failing
+from arqlight.families.webhooks.receiver_slots import longest_attempt_s, receiver_slot
 from arqlight.families.webhooks.records import attempts
 from arqlight.families.webhooks.records.attempts import Begun, EndpointOff
 from arqlight.families.webhooks.rules.retries import WAITS_S, moved_s
 from arqlight.families.webhooks.settings import WebhookSettings
 from arqlight.families.webhooks.signing import body_of, check_payload, sign
 from arqlight.journal.journal import Journal
-from arqlight.runtime.slots import slot
 from arqlight.tasks import Waits, task
 
 TRIES = len(WAITS_S) + 1
-# What an attempt may take beside the answer: a slot or a probe counts as lost after that.
-MARGIN_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,7 @@ async def deliver_webhook(
     secret = settings.webhook_secret
     keys = [secret.get_secret_value()] if secret else []
     headers = sign(keys, f"msg_{ctx['job_id']}", body, now)
-    async with _own_slot(ctx, f"webhook host {host}:{port}"):
+    async with receiver_slot(ctx, f"{host}:{port}"):
         answer = await post(ctx["http"], url, body, headers, settings.webhook_timeout_s)
     try:
         judge(answer, url)
@@ -82,11 +79,11 @@ async def deliver_event(ctx: dict[str, Any], endpoint_id: str, message_id: str, 
     replays: an earlier run of a delivery that was replayed does nothing.
     """
     settings = ctx["settings"].of(WebhookSettings)
-    takes_s = settings.webhook_timeout_s + MARGIN_S
-    async with _own_slot(ctx, f"webhook endpoint {endpoint_id}"):
+    async with receiver_slot(ctx, endpoint_id):
         begun = await attempts.begin(
-            ctx["database"], ctx["keys"], endpoint_id, message_id, run, job_id=ctx["job_id"], takes_s=takes_s
-        )
+            ctx["database"], ctx["keys"], endpoint_id, message_id, run, job_id=ctx["job_id"],
+            takes_s=longest_attempt_s(settings),
+        )  # fmt: skip
         if begun is None:
             return {"status": 0, "answer": "nothing to do: it was delivered, or a replay has taken over"}
         outcome = await _try(ctx["http"], begun, settings.webhook_timeout_s)
@@ -138,12 +135,3 @@ def _moved(answer: Answer, age_s: float, failure: Exception) -> NotYet | None:
     """A try that the receiver's Retry-After moves; None where one has to be spent."""
     wait_s = moved_s(answer.retry_after_s, age_s)
     return None if wait_s is None else NotYet(wait_s, str(failure))
-
-
-def _own_slot(ctx: dict[str, Any], name: str) -> AbstractAsyncContextManager[None]:
-    """A slot of whom it goes to: who hangs holds few of the worker's. Raises NotYet (see `runtime.slots`)."""
-    if "redis" not in ctx:  # the service itself tells an alert, where all jobs are in PostgreSQL
-        return nullcontext()
-    settings = ctx["settings"].of(WebhookSettings)
-    hold_s = settings.webhook_timeout_s + MARGIN_S
-    return slot(ctx["redis"], ctx["settings"], name, settings.webhook_concurrency, hold_s)
