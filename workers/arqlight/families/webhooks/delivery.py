@@ -107,15 +107,15 @@ async def deliver_event(ctx: dict[str, Any], endpoint_id: str, message_id: str, 
 
 
 async def _try(session: aiohttp.ClientSession, begun: Begun, timeout_s: float) -> Outcome:
-    begin_s = perf_counter()
+    begin_s, found = perf_counter(), begun.found
     answer: Answer | None = None
     problem: Exception | None = None
     try:
-        headers = sign(begun.keys, begun.delivery.message_id, begun.body, begun.now)
-        answer = await post(session, begun.url, begun.body, headers, timeout_s)
-        judge(answer, begun.url)
+        headers = sign(begun.keys, found.message_id, found.body, found.now)
+        answer = await post(session, found.url, found.body, headers, timeout_s)
+        judge(answer, found.url)
     except TimeoutError:
-        problem = TimeoutError(f"no answer from {host_of(begun.url)} within {timeout_s:g} s")
+        problem = TimeoutError(f"no answer from {host_of(found.url)} within {timeout_s:g} s")
     except (aiohttp.ClientError, OSError, PermanentFailure, DeliveryFailed) as error:
         problem = error
     return Outcome(answer, problem, round((perf_counter() - begin_s) * 1000))

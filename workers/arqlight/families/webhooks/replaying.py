@@ -6,7 +6,7 @@ from typing import Any
 from arqlight.connections.connection import Transitions
 from arqlight.errors import Conflict, NotFound, PermanentFailure
 from arqlight.families.database import Database
-from arqlight.families.webhooks.enqueueing import enqueue_due, job_id_of
+from arqlight.families.webhooks.enqueueing import enqueue_due
 from arqlight.families.webhooks.records import deliveries, overdue, replays
 from arqlight.journal.journal import Journal
 from arqlight.tasks import Backoff, task
@@ -60,4 +60,4 @@ async def resend(journal: Transitions, database: Database, delivery_id: int) -> 
     """
     begun = await deliveries.begin_again(database, delivery_id)
     await enqueue_due(journal, [begun.due] if begun.is_first else [])
-    return job_id_of(begun.due)
+    return begun.due.job_id

@@ -34,20 +34,17 @@ class EventGone(PermanentFailure):
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """An attempt that may be made now."""
+    """An attempt that may be made now. `found` is its row: of the delivery, its event and its endpoint."""
 
-    delivery: Any
+    found: Any
     job_id: str
-    url: str
-    body: str
     keys: list[str]
     is_probe: bool
-    now: datetime
 
     @property
     def age_s(self) -> float:
         """How long ago this run of the delivery began."""
-        return float((self.now - self.delivery.run_at).total_seconds())
+        return float((self.found.now - self.found.run_at).total_seconds())
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,35 +68,29 @@ async def begin(
     is not delivered.
     """
     async with database.begin() as connection:
-        endpoint = await endpoints.lock(connection, endpoint_id)
-        if endpoint is None:
-            raise EndpointOff(str(endpoints.missing(endpoint_id)))
-        own = (deliveries.c.endpoint_id == endpoint_id) & (deliveries.c.message_id == message_id)
-        query = select(deliveries, webhook_events.c.body, func.now().label("now")).join(webhook_events).where(own)
-        delivery = (await connection.execute(query)).first()
-        if delivery is None:
-            raise EventGone(f"event {message_id!r} is kept no longer (ARQLIGHT_KEEP_DELIVERIES_D)")
-        if delivery.run != run or delivery.state == "delivered":
+        found = await _read(connection, endpoint_id, message_id)
+        if found.run != run or found.state == "delivered":
             return None
-        breaker = Breaker(endpoint.unanswered, endpoint.paused_until)
-        wait = await _wait(connection, endpoint, delivery, breaker) if endpoint.enabled else None
-        if not endpoint.enabled:
+        if Breaker(found.unanswered, found.paused_until).probes and await endpoints.lock(connection, endpoint_id):
+            found = await _read(connection, endpoint_id, message_id)  # one at a time finds it without a probe
+        breaker = Breaker(found.unanswered, found.paused_until)
+        wait = None
+        if not found.enabled:
             await endpoints.hold_pending(connection, endpoint_id)
-        elif wait is None and breaker.probes:
-            await _write_breaker(connection, endpoint_id, breaker.probed(delivery.now, takes_s))
-        due = delivery.now + timedelta(seconds=wait.defer_score / 1000 if wait and wait.defer_score else takes_s)
-        if endpoint.enabled:
-            values = {"state": "pending", "next_at": due, "job_id": job_id}
-            await connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(values))
-        signing = await signing_secrets.signing(connection, keys, endpoint_id)
-    if not endpoint.enabled:
+        else:
+            wait = await _wait(connection, found, breaker)
+            if wait is None and breaker.probes:
+                await _write_breaker(connection, endpoint_id, breaker.probed(found.now, takes_s))
+            if found.state != "pending":  # its job was retried by hand
+                await connection.execute(update(deliveries).where(deliveries.c.id == found.id).values(state="pending"))
+    if not found.enabled:
         raise EndpointOff(
-            f"endpoint {endpoint_id} ({host_of(endpoint.url)}) is switched off: "
-            f"{endpoint.disabled_reason or 'by hand'}; event {message_id} is kept for a replay"
+            f"endpoint {endpoint_id} ({host_of(found.url)}) is switched off: "
+            f"{found.disabled_reason or 'by hand'}; event {message_id} is kept for a replay"
         )
     if wait is not None:
         raise wait
-    return Begun(delivery, job_id, endpoint.url, delivery.body, signing, breaker.probes, delivery.now)
+    return Begun(found, job_id, [keys.decrypt(secret) for secret in found.secrets], breaker.probes)
 
 
 async def end(
@@ -118,78 +109,108 @@ async def end(
     :param problem: why it failed; None for one that was taken.
     :param wait_s: seconds until it is tried again; None for never.
     """
-    delivery = begun.delivery
     row = {
         "attempt": attempt, "status": answer.status if answer else None, "duration_ms": duration_ms,
-        "answer": answer.text.replace("\0", "") if answer else "",
+        "answer": answer.text.replace("\0", "") if answer else "", "job_id": begun.job_id,
         "error": clean(f"{type(problem).__name__}: {problem}".replace("\0", ""), 500) if problem else None,
     }  # fmt: skip
     async with database.begin() as connection:
-        endpoint = await endpoints.lock(connection, delivery.endpoint_id)
-        now = (await connection.execute(select(func.now()))).scalar_one()
-        if endpoint is None:  # deleted meanwhile: nothing to write to
-            return Ended("keep", "", None, None)
-        ended = _judge(endpoint, now, answer, problem, disable_after_d)
-        is_off = ended.verdict == "disable" or not endpoint.enabled
-        state = "delivered" if problem is None else "failed" if wait_s is None else "held" if is_off else "pending"
-        next_at = now + timedelta(seconds=wait_s or 0) if state == "pending" else None
-        here = (deliveries.c.id == delivery.id) & (deliveries.c.run == delivery.run)
-        written = update(deliveries).where(here).values(**row, state=state, next_at=next_at, at=now)
-        if (await connection.execute(written)).rowcount:  # else a replay has begun another run meanwhile
-            tried = insert(table).values(**row, delivery_id=delivery.id, job_id=begun.job_id, at=now)
-            await connection.execute(tried)
-        await connection.execute(
-            update(webhook_endpoints)
-            .where(webhook_endpoints.c.id == endpoint.id)
-            .values(_health(endpoint, now, begun, answer, problem, ended))
+        if problem is None:
+            return await _taken(connection, begun, row)
+        return await _failed(connection, begun, row, answer, wait_s, disable_after_d)
+
+
+async def _taken(connection: AsyncConnection, begun: Begun, row: dict[str, Any]) -> Ended:
+    found = begun.found
+    if found.ordering != "none":  # of a line, nobody is to come to its end meanwhile
+        await endpoints.lock(connection, found.endpoint_id)
+    await _write(connection, begun, row, "delivered", None)
+    await endpoints.note_well(connection, found.endpoint_id)
+    return Ended("keep", "", None, await lines.next_in_line(connection, found, found.ordering))
+
+
+async def _failed(
+    connection: AsyncConnection,
+    begun: Begun,
+    row: dict[str, Any],
+    answer: Answer | None,
+    wait_s: float | None,
+    disable_after_d: float,
+) -> Ended:
+    endpoint = await endpoints.lock(connection, begun.found.endpoint_id)
+    if endpoint is None:  # deleted meanwhile: nothing to write to
+        return Ended("keep", "", None, None)
+    since = endpoint.failing_since or endpoint.now
+    what = verdict(since, endpoint.warned_at, endpoint.now, disable_after_d)
+    reason = f"nothing was taken since {since:%Y-%m-%d %H:%M} UTC"
+    if answer is not None and answer.status == 410:
+        what, reason = "disable", "it answered 410 Gone"
+    if not endpoint.enabled:
+        what = "keep"
+    is_off = what == "disable" or not endpoint.enabled
+    breaker = Breaker(endpoint.unanswered, endpoint.paused_until)
+    breaker = breaker.after(endpoint.now, is_answered=answer is not None, is_probe=begun.is_probe)
+    health = {"failures_in_a_row": endpoint.failures_in_a_row + 1, "failing_since": since, **_columns(breaker)}
+    if what == "disable":
+        health |= {"enabled": False, "disabled_reason": reason}
+    is_it = webhook_endpoints.c.id == endpoint.id
+    await connection.execute(update(webhook_endpoints).where(is_it).values(health))
+    if wait_s is None:
+        await _write(connection, begun, row, "failed", None)
+    else:
+        await _write(connection, begun, row, "pending", endpoint.now + timedelta(seconds=wait_s))
+    if is_off:
+        await endpoints.hold_pending(connection, endpoint.id)
+    following = await lines.next_in_line(connection, begun.found, endpoint.ordering) if wait_s is None else None
+    return Ended(what, reason, since, following)
+
+
+async def _write(
+    connection: AsyncConnection, begun: Begun, row: dict[str, Any], state: str, next_at: datetime | None
+) -> None:
+    found = begun.found
+    here = (deliveries.c.id == found.id) & (deliveries.c.run == found.run)
+    written = update(deliveries).where(here).values(**row, state=state, next_at=next_at, at=func.now())
+    if (await connection.execute(written)).rowcount:  # else a replay has begun another run, or it was deleted
+        await connection.execute(insert(table).values(**row, delivery_id=found.id))
+
+
+async def _read(connection: AsyncConnection, endpoint_id: str, message_id: str) -> Any:
+    """A delivery with its event and its endpoint, in one row. Raises EndpointOff, EventGone."""
+    query = (
+        select(  # type: ignore[call-overload]
+            deliveries.c["id", "endpoint_id", "message_id", "customer", "state", "run", "run_at"],
+            webhook_events.c.body,
+            webhook_endpoints.c["url", "ordering", "enabled", "disabled_reason", "unanswered", "paused_until"],
+            signing_secrets.signing(webhook_endpoints.c.id),
+            func.now().label("now"),
         )
-        if is_off:
-            await endpoints.hold_pending(connection, endpoint.id)
-        has_ended = state in ("delivered", "failed")
-        following = await lines.next_in_line(connection, delivery, endpoint.ordering) if has_ended else None
-    return Ended(ended.verdict, ended.reason, ended.failing_since, following)
+        .join(webhook_events, webhook_events.c.id == deliveries.c.message_id)
+        .join(webhook_endpoints, webhook_endpoints.c.id == deliveries.c.endpoint_id)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.message_id == message_id)
+    )
+    if (found := (await connection.execute(query)).first()) is not None:
+        return found
+    if (await connection.execute(select(webhook_endpoints.c.id).where(webhook_endpoints.c.id == endpoint_id))).first():
+        raise EventGone(f"event {message_id!r} is kept no longer (ARQLIGHT_KEEP_DELIVERIES_D)")
+    raise EndpointOff(str(endpoints.missing(endpoint_id)))
 
 
-async def _wait(connection: AsyncConnection, endpoint: Any, delivery: Any, breaker: Breaker) -> NotYet | None:
-    if wait_s := breaker.wait_s(delivery.now):
-        # Spread over a tenth, by when each was raised, or all would come back at once.
-        return NotYet(wait_s * (1 + delivery.id % 100 / 1000), f"endpoint {endpoint.id} does not answer; it is paused")
-    earlier = await lines.before(connection, delivery, endpoint.ordering)
+async def _wait(connection: AsyncConnection, found: Any, breaker: Breaker) -> NotYet | None:
+    if wait_s := breaker.wait_s(found.now):
+        wait_s *= 1 + found.id % 100 / 1000  # spread over a tenth, or all would come back at once
+        return NotYet(wait_s, f"endpoint {found.endpoint_id} does not answer; it is paused")
+    earlier = await lines.before(connection, found, found.ordering)
     if earlier is None:
         return None
-    wait_s = max((earlier.next_at - delivery.now).total_seconds(), LOOK_AGAIN_S)
+    wait_s = max((earlier.next_at - found.now).total_seconds(), LOOK_AGAIN_S)
     return NotYet(wait_s, f"{earlier.message_id} comes before it and is not delivered")
-
-
-def _judge(endpoint: Any, now: datetime, answer: Answer | None, problem: BaseException | None, after_d: float) -> Ended:
-    if problem is None or not endpoint.enabled:
-        return Ended("keep", "", None, None)
-    since = endpoint.failing_since or now
-    if answer is not None and answer.status == 410:
-        return Ended("disable", "it answered 410 Gone", since, None)
-    what = verdict(since, endpoint.warned_at, now, after_d)
-    return Ended(what, f"nothing was taken since {since:%Y-%m-%d %H:%M} UTC", since, None)
-
-
-def _health(
-    endpoint: Any, now: datetime, begun: Begun, answer: Answer | None, problem: BaseException | None, ended: Ended
-) -> dict[str, Any]:
-    if problem is None:
-        return dict(endpoints.WELL)
-    breaker = Breaker(endpoint.unanswered, endpoint.paused_until)
-    breaker = breaker.after(now, is_answered=answer is not None, is_probe=begun.is_probe)
-    values = {
-        "failures_in_a_row": endpoint.failures_in_a_row + 1,
-        "failing_since": ended.failing_since or endpoint.failing_since or now,
-        **_breaker_columns(breaker),
-    }
-    return values | ({"enabled": False, "disabled_reason": ended.reason} if ended.verdict == "disable" else {})
 
 
 async def _write_breaker(connection: AsyncConnection, endpoint_id: str, breaker: Breaker) -> None:
     is_it = webhook_endpoints.c.id == endpoint_id
-    await connection.execute(update(webhook_endpoints).where(is_it).values(_breaker_columns(breaker)))
+    await connection.execute(update(webhook_endpoints).where(is_it).values(_columns(breaker)))
 
 
-def _breaker_columns(breaker: Breaker) -> dict[str, Any]:
+def _columns(breaker: Breaker) -> dict[str, Any]:
     return {"unanswered": breaker.unanswered, "paused_until": breaker.paused_until}

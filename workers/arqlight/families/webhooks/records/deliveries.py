@@ -16,7 +16,8 @@ from arqlight.families.webhooks.tables import webhook_deliveries as table
 STATES = ("pending", "delivered", "failed", "held")
 # The last answer stays to be seen until there is another.
 NEW_RUN = {
-    "state": "pending", "run": table.c.run + 1, "attempt": 0, "run_at": func.now(), "next_at": func.now()
+    "state": "pending", "run": table.c.run + 1, "attempt": 0, "job_id": "", "run_at": func.now(),
+    "next_at": func.now(),
 }  # fmt: skip
 
 
@@ -94,9 +95,10 @@ def _missing(delivery_id: int) -> NotFound:
 
 
 def _delivery(row: Any) -> dict[str, Any]:
+    job_id = row.job_id or Due(row.endpoint_id, row.message_id, row.run).job_id
     return {
         "id": row.id, "endpoint_id": row.endpoint_id, "message_id": row.message_id, "event": row.event,
-        "customer": row.customer, "state": row.state, "attempt": row.attempt, "job_id": row.job_id,
+        "customer": row.customer, "state": row.state, "attempt": row.attempt, "job_id": job_id,
         "next_at": _iso(row.next_at), **_answer(row),
     }  # fmt: skip
 

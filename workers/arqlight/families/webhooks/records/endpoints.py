@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arqlight.errors import InvalidInput, NotFound
@@ -127,8 +127,8 @@ async def find(database: Database, endpoint_id: str) -> Endpoint:
 
 
 async def lock(connection: AsyncConnection, endpoint_id: str) -> Any | None:
-    """The row of one endpoint, which nobody else changes until the transaction ends; None where there is none."""
-    query = select(table).where(table.c.id == endpoint_id).with_for_update(key_share=True)
+    """The row of one endpoint, which nobody else changes until the transaction ends, and `now`; None for none."""
+    query = select(table, func.now().label("now")).where(table.c.id == endpoint_id).with_for_update(key_share=True)
     return (await connection.execute(query)).first()
 
 
@@ -194,6 +194,12 @@ async def note_warned(database: Database, endpoint_id: str) -> None:
     """Its owner was told that it fails: from now on it may be switched off in time."""
     async with database.begin() as connection:
         await connection.execute(update(table).where(table.c.id == endpoint_id).values(warned_at=func.now()))
+
+
+async def note_well(connection: AsyncConnection, endpoint_id: str) -> None:
+    """It took something: what is known of failures is forgotten. Of one that is well nothing is written."""
+    is_unwell = or_(table.c.failures_in_a_row > 0, table.c.failing_since.is_not(None), table.c.unanswered > 0)
+    await connection.execute(update(table).where(table.c.id == endpoint_id, is_unwell).values(WELL))
 
 
 async def hold_pending(connection: AsyncConnection, endpoint_id: str) -> None:

@@ -19,6 +19,11 @@ class Due:
     message_id: str
     run: int
 
+    @property
+    def job_id(self) -> str:
+        """Says which run of which delivery it is, so that none is enqueued twice."""
+        return f"{self.message_id}:{self.endpoint_id}" + (f":{self.run}" if self.run else "")
+
 
 async def first_in_line(connection: AsyncConnection, delivery_ids: Sequence[int]) -> list[Due]:
     """Those of the pending `delivery_ids` that wait for no other one."""

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, or_, select, update
+from sqlalchemy import ARRAY, ColumnElement, LargeBinary, delete, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arqlight.errors import InvalidInput
@@ -46,10 +46,10 @@ async def rotate(
     return secret
 
 
-async def signing(connection: AsyncConnection, keys: KeyRing, endpoint_id: str) -> list[str]:
-    """Those that sign now, by the database's clock: the newest first."""
-    query = select(table.c.secret).where(table.c.endpoint_id == endpoint_id, _signs()).order_by(table.c.id.desc())
-    return [keys.decrypt(secret) for secret in (await connection.execute(query)).scalars()]
+def signing(endpoint_id: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Those that sign now for an endpoint, encrypted, by the database's clock: a column, the newest first."""
+    own = select(table.c.secret).where(table.c.endpoint_id == endpoint_id, _signs()).order_by(table.c.id.desc())
+    return func.array(own.scalar_subquery(), type_=ARRAY(LargeBinary)).label("secrets")
 
 
 def figures(endpoint_id: ColumnElement[Any]) -> tuple[ColumnElement[Any], ColumnElement[Any]]:
