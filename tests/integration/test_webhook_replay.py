@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
+from arq.worker import Retry
 from sqlalchemy import text
 
 from arqlight.families.webhooks.delivery import TRIES, deliver_event
@@ -202,6 +203,27 @@ async def test_an_event_is_kept_once_it_is_answered_and_once_only_under_its_id(
     assert await states(ctx, endpoint) == ["pending"]
     await deliver_event(ctx, endpoint, "order-7")
     assert str(2**70).encode() in receiver.got[0][1]
+
+
+async def test_the_api_shows_a_customers_endpoints_and_each_attempt(
+    family: Family, receiver: Receiver, site: Client
+) -> None:
+    ctx = await family()
+    ada, _ = await register(ctx, receiver.url, customer="ada")
+    bob, _ = await register(ctx, receiver.url, customer="bob")
+    found = (await (await site.get("/api/v1/webhooks?customer=bob")).json())["items"]
+    assert [each["id"] for each in found] == [bob]
+    await raise_event(ctx, "msg_1", "ada")
+    receiver.answer = {"status": 503}
+    for _ in range(2):
+        with pytest.raises(Retry):
+            await deliver_event(ctx, ada, "msg_1")
+    path = f"/api/v1/webhooks/{ada}/deliveries?state=pending"
+    [delivery] = (await (await site.get(path)).json())["items"]
+    attempts = (await (await site.get(f"/api/v1/deliveries/{delivery['id']}/attempts")).json())["items"]
+    assert [each["status"] for each in attempts] == [503, 503]
+    changed = await site.patch(f"/api/v1/webhooks/{ada}", json={"contact": "ada@example.org", "ordering": "customer"})
+    assert ((await changed.json())["contact"], (await changed.json())["ordering"]) == ("ada@example.org", "customer")
 
 
 async def test_events_are_kept_for_as_long_as_the_setting_says_and_none_goes_that_is_tried(

@@ -47,7 +47,7 @@ async def post(
         told = {"Content-Type": "application/json", **headers}
         return await _post(session, url, body, told, aiohttp.ClientTimeout(total=timeout_s))
     except aiohttp.InvalidURL as error:  # odd spellings of numeric addresses among them
-        raise InvalidWebhook(f"{url!r} is no address that webhooks go to: {error}") from error
+        raise InvalidWebhook(f"no webhook can go to the host {error}") from error
 
 
 async def _post(
