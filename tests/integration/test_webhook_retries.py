@@ -1,5 +1,6 @@
 """What a receiver does in a bad hour: it refuses, hangs, asks for time, fails for days. No event is lost by it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -323,6 +324,25 @@ async def test_a_delivery_whose_job_was_lost_is_taken_up_again(
     await days_pass(ctx, overdue.GIVEN_UP_AFTER_D)
     await pool.flushdb()
     assert await enqueue_overdue(ctx) == {"enqueued": 0}
+
+
+async def test_what_is_held_is_tried_when_its_job_is_retried_by_hand_and_the_next_in_line_waits_for_it(
+    family: Family, receiver: Receiver
+) -> None:
+    ctx = await family()
+    endpoint, _ = await register(ctx, receiver.url, ordering="endpoint")
+    await raise_event(ctx, "msg_1")
+    await endpoints.change(ctx["database"], ctx["settings"], endpoint, {"enabled": False})
+    assert isinstance(await fails(ctx, endpoint, "msg_1"), EndpointOff)
+    await endpoints.change(ctx["database"], ctx["settings"], endpoint, {"enabled": True})
+    await raise_event(ctx, "msg_2")
+    receiver.holds = True
+    first = asyncio.create_task(deliver(ctx, endpoint, "msg_1"))
+    await eventually(lambda: receiver.held == 1)
+    assert isinstance(await fails(ctx, endpoint, "msg_2"), NotYet)
+    receiver.let_go.set()
+    assert (await first)["status"] == 200
+    assert (await deliver(ctx, endpoint, "msg_2"))["status"] == 200
 
 
 async def test_a_job_that_runs_twice_delivers_once(family: Family, receiver: Receiver) -> None:

@@ -81,8 +81,9 @@ async def begin(
             wait = await _wait(connection, found, breaker)
             if wait is None and breaker.probes:
                 await _write_breaker(connection, endpoint_id, breaker.probed(found.now, takes_s))
-            if found.state != "pending":  # its job was retried by hand
-                await connection.execute(update(deliveries).where(deliveries.c.id == found.id).values(state="pending"))
+            if found.state != "pending":  # its job was retried by hand, or waited while the endpoint was off
+                again = {"state": "pending", "next_at": func.now()}
+                await connection.execute(update(deliveries).where(deliveries.c.id == found.id).values(again))
     if not found.enabled:
         raise EndpointOff(
             f"endpoint {endpoint_id} ({host_of(found.url)}) is switched off: "
