@@ -17,7 +17,10 @@ from playwright.async_api import Browser, Page, expect
 
 from arqlight.bundled import bundled_tasks
 from arqlight.families.bulk.licences import generate_licence_keys
-from arqlight.families.webhooks import endpoints
+from arqlight.families.webhooks.answers import DeliveryFailed
+from arqlight.families.webhooks.delivery import TRIES, deliver_event
+from arqlight.families.webhooks.records import endpoints
+from arqlight.families.webhooks.replaying import replay_deliveries
 from arqlight.jobs.secret_texts import MASK
 from arqlight.journal.journal import Journal, NewJob
 from arqlight.journal.keys import KEYS
@@ -28,6 +31,7 @@ from tests.support.accessibility import no_violation
 from tests.support.families import hooks
 from tests.support.smtp import MailServer
 from tests.support.waiting import eventually
+from tests.support.webhooks import deliver, raise_event, receiving, register
 
 Open = Callable[..., Awaitable[Page]]
 PATHS = ("/", "/jobs", "/failed", "/queues", "/workers", "/schedules", "/charts", "/logs", "/settings", "/templates",
@@ -360,6 +364,40 @@ async def test_webhooks_are_registered_and_switched_off_on_the_page(open_page: O
         await row.get_by_role("button", name="Switch off").click()
         await expect(row.locator(".state")).to_have_text("Off")
         assert "whsec_" not in await (await site.get("/api/v1/webhooks")).text()
+
+
+async def test_what_a_receiver_missed_is_replayed_on_the_page(
+    open_page: Open, family: Any, family_settings: Settings, start_worker: StartWorker
+) -> None:
+    ctx = await family()
+    async with receiving() as receiver:
+        endpoint, _ = await register(ctx, receiver.url)
+        receiver.answer = {"status": 503}
+        for message in ("msg_a", "msg_b"):
+            with pytest.raises(DeliveryFailed):
+                await deliver(ctx, endpoint, message, attempt=TRIES)
+        await endpoints.change(ctx["database"], ctx["settings"], endpoint, {"enabled": False})
+        await raise_event(ctx, "msg_c")
+        page = await open_page(f"/webhooks/{endpoint}")
+        await expect(page.locator("[data-undelivered]")).to_contain_text("3 not delivered")
+        await no_violation(page)
+        await page.get_by_role("button", name="Switch on").click()
+        await page.get_by_role("button", name="Replay 3").click()
+        receiver.answer, before = {"text": "fine"}, len(receiver.got)
+        await page.get_by_role("button", name="Replay all").click()
+        await expect(page.locator("[data-replay]")).to_contain_text("of 3")
+        tasks = [deliver_event, replay_deliveries]
+        await start_worker(tasks, queues=["arq:queue:webhooks"], **hooks(family_settings))
+        await expect(page.locator("[data-delivery] .state")).to_have_text(["Delivered"] * 3)
+        await expect(page.locator("[data-replay] .state")).to_have_text("Done")
+        await expect(page.locator("[data-undelivered]")).to_have_count(0)
+        assert sorted(receiver.ids()[before:]) == ["msg_a", "msg_b", "msg_c"]
+        await page.locator("[data-delivery]").last.get_by_role("button", name="Replay").click()
+        await eventually(lambda: len(receiver.got) == before + 4)
+        await page.get_by_role("button", name="Replay the range").click()
+        await expect(page.locator("[data-replay]")).to_have_count(2)
+        await no_violation(page)
+        assert page.problems == []  # type: ignore[attr-defined]
 
 
 async def test_the_log_follows_live_and_is_filtered(

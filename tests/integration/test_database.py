@@ -25,6 +25,18 @@ from arqlight.settings import KEY_FILE, Settings, load_settings
 from arqlight_service.audit.archive import Archive
 from tests.conftest import with_database
 
+# As version 0001 kept them.
+OLD_ENDPOINTS = """
+INSERT INTO arqlight.webhook_endpoints (id, url, event_types, secret, old_secret, old_secret_until) VALUES
+  ('ep', 'https://example.org/', '{}', 'new', 'old', now() + interval '1 day'),
+  ('ep2', 'https://example.org/', '{}', 'only', 'ended', now() - interval '1 day')
+"""
+OLD_DELIVERIES = """
+INSERT INTO arqlight.webhook_deliveries (endpoint_id, message_id, event, body, attempt, job_id, error, duration_ms) VALUES
+  ('ep', 'm1', 'e', 'b1', 1, 'j', 'busy', 1), ('ep', 'm1', 'e', 'b1', 2, 'j', NULL, 1),
+  ('ep', 'm2', 'e', 'b2', 1, 'k', 'busy', 1), ('ep2', 'm1', 'e', 'b1', 1, 'l', NULL, 1)
+"""
+
 
 @pytest.fixture
 def empty(postgres: str) -> Any:
@@ -86,6 +98,35 @@ def test_what_was_sold_before_amounts_were_minor_units_keeps_its_worth(empty: An
         (2**63 - 1, "USD", 0, "paid"), (750, "XXX", 0, "paid"),
     ]  # fmt: skip
     assert states == ["done", "failed", "failed"]
+
+
+def test_what_version_0001_kept_of_webhooks_is_there_after_the_migration(empty: Any) -> None:
+    engine = create_engine(empty)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(OLD_ENDPOINTS))
+        connection.execute(text(OLD_DELIVERIES))
+    migrate(empty, MIGRATIONS, SCHEMA)
+    with engine.connect() as connection:
+
+        def rows(query: str) -> list[Any]:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+        secrets = "SELECT endpoint_id, convert_from(secret, 'UTF8'), until IS NULL FROM arqlight.webhook_secrets ORDER BY 1, 2"
+        assert rows(secrets) == [("ep", "new", True), ("ep", "old", False), ("ep2", "only", True)]
+        assert rows("SELECT id, body FROM arqlight.webhook_events ORDER BY id") == [("m1", "b1"), ("m2", "b2")]
+        deliveries = (
+            "SELECT endpoint_id, message_id, state, d.attempt, count(a.id) FROM arqlight.webhook_deliveries d"
+            " JOIN arqlight.webhook_attempts a ON a.delivery_id = d.id GROUP BY 1, 2, 3, 4 ORDER BY 1, 2"
+        )
+        assert rows(deliveries) == [
+            ("ep", "m1", "delivered", 2, 2), ("ep", "m2", "failed", 1, 1), ("ep2", "m1", "delivered", 1, 1)
+        ]  # fmt: skip
+    engine.dispose()
 
 
 def test_ten_that_start_at_once_migrate_one_after_the_other(empty: Any) -> None:

@@ -1,48 +1,11 @@
-"""Endpoints, signatures, rotation, and where webhooks may not go; against a real receiver and the standard's verifier."""
+"""Where webhooks may not go."""
 
 import ipaddress
-from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer
 
-from arqlight.families.webhooks.delivery import (
-    WAITS_S,
-)
 from arqlight.families.webhooks.network import refusal
 from arqlight.families.webhooks.special_addresses import METADATA, special_purpose
-
-
-class Receiver:
-    """Answers as told, and keeps what it got."""
-
-    def __init__(self) -> None:
-        self.answer: dict[str, Any] = {"text": "thanks"}
-        self.got: list[tuple[dict[str, str], bytes]] = []
-        self.url = ""
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.got.append((dict(request.headers), await request.read()))
-        return web.Response(**self.answer)
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    receiver = Receiver()
-    app = web.Application()
-    app.router.add_post("/hook", receiver.take)
-    async with TestServer(app) as server:
-        receiver.url = str(server.make_url("/hook"))
-        yield receiver
-
-
-def test_attempts_are_spread_over_more_than_a_day() -> None:
-    assert sum(WAITS_S) > 24 * 3600
-    backoff_waits = [5, 300, 1800]
-    assert list(WAITS_S[:3]) == backoff_waits
-
 
 # IANA's registries as of 2025-10-09, whole, with what they say of "globally reachable".
 REGISTRY_V4 = {

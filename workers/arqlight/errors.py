@@ -39,6 +39,10 @@ class JobNotRetryable(ArqlightError):
     """A failed job cannot be put back: its bytes are gone, or its id runs again already."""
 
 
+class Conflict(ArqlightError):
+    """What was asked for does not go with how things stand now."""
+
+
 class JobNotCancellable(ArqlightError):
     """A job cannot be cancelled in the state it is in."""
 

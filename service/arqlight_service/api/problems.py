@@ -13,6 +13,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from redis.exceptions import ConnectionError, RedisError, TimeoutError
 
 from arqlight.errors import (
+    Conflict,
     CursorInvalid,
     DatabaseMissing,
     DatabaseUnreachable,
@@ -38,6 +39,7 @@ _STATUS: dict[type[Exception], int] = {
     JobNotFound: 404,
     JobExists: 409,
     JobNotRetryable: 409,
+    Conflict: 409,
     JobNotCancellable: 409,
     CursorInvalid: 400,
     InvalidInput: 422,

@@ -21,8 +21,9 @@ from arqlight.families.sync.marketplace import marketplaces
 from arqlight.families.sync.syncing import sync_sales
 from arqlight.families.telemetry.folding import fold_telemetry
 from arqlight.families.telemetry.intake import Hasher, take_in
-from arqlight.families.webhooks import endpoints
-from arqlight.families.webhooks.delivery import deliver_webhook, send_event
+from arqlight.families.webhooks.delivery import deliver_webhook
+from arqlight.families.webhooks.records import endpoints
+from arqlight.families.webhooks.sending import send_event
 from arqlight.journal.journal import NewJob
 from arqlight.key_ring import KeyRing
 from arqlight.settings import Settings

@@ -62,6 +62,8 @@ KEYS: dict[str, str] = {
     "operation": "arqlight:operation:",  # string for each: JSON
     "operating": "arqlight:operating:",  # string for each: the service that does it, for a few seconds
     "turns": "arqlight:turns:",  # string for each limit of a rate: when its next turn is, ms
+    "slots": "arqlight:slots:",  # sorted set for each limit of so many at once: holder -> its latest end, ms
+    "slot_line": "arqlight:slot-line:",  # hash for each: average time that one is held, last place in line
     "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
     # ours: who may come in
     "users": "arqlight:users",  # hash: name -> JSON, with the password's hash

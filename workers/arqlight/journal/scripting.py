@@ -1,5 +1,6 @@
 """Loads the Lua scripts: each file of `scripts/` is one transition, run whole by the server."""
 
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from arqlight.journal.keys import KEYS
 from arqlight.settings import Settings
 
 _FOLDER = Path(__file__).parent / "scripts"
+_VERBS = tuple(path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prologue")
 _PROLOGUE = (_FOLDER / "prologue.lua").read_text()
 MOST_QUEUES = 500  # so many are looked at one by one; of more only those that are known to hold jobs
 LEASE_MS = 10_000  # how long a worker lives without a sign of life; claims and heartbeats renew it
@@ -32,8 +34,13 @@ def script_source(verb: str, settings: Settings) -> str:
         "logs": settings.keep_logs,
         "log": settings.keep_job_log,
     }
+    return _source(verb, ", ".join(f"{name} = {bound}" for name, bound in limits.items()))
+
+
+@functools.lru_cache(maxsize=1000)
+def _source(verb: str, bounds: str) -> str:
+    """Read once: who runs a script now and then makes all of them anew."""
     names = ", ".join(f"{name} = '{key}'" for name, key in KEYS.items())
-    bounds = ", ".join(f"{name} = {bound}" for name, bound in limits.items())
     body = (_FOLDER / f"{verb}.lua").read_text()
     return f"local KEY = {{ {names} }}\nlocal LIMIT = {{ {bounds} }}\n{_PROLOGUE}\n{body}"
 
@@ -45,11 +52,10 @@ class Scripts:
     """
 
     def __init__(self, redis: Redis, settings: Settings, line: DedicatedConnection | None = None) -> None:
-        verbs = (path.stem for path in _FOLDER.glob("*.lua") if path.stem != "prologue")
         self._line = line
         self._redis = redis
         self._scripts: dict[str, AsyncScript] = {
-            verb: redis.register_script(script_source(verb, settings)) for verb in verbs
+            verb: redis.register_script(script_source(verb, settings)) for verb in _VERBS
         }
 
     async def run(self, verb: str, *args: str | bytes | int | float) -> Any:

@@ -1,23 +1,22 @@
-"""REST of webhooks: endpoints, deliveries, events."""
+"""REST of webhook endpoints."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import BeforeValidator, Field
 
-from arqlight.families.webhooks import endpoints
-from arqlight.families.webhooks.delivery import resend, send_event
-from arqlight_service.api.answers import done, enqueue
+from arqlight.families.webhooks.records import endpoints
+from arqlight.families.webhooks.records.endpoints import Ordering
+from arqlight_service.api.answers import done
 from arqlight_service.api.call import call
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, split_text
 from arqlight_service.api.shapes.answer import Items
-from arqlight_service.api.shapes.job import Enqueued
-from arqlight_service.app_keys import KEY_RING, SETTINGS, home_of
+from arqlight_service.app_keys import KEY_RING, SETTINGS
 from arqlight_service.audit.told import tell
-from arqlight_service.auth.roles import ENQUEUE, Role
+from arqlight_service.auth.roles import Role
 from arqlight_service.families.database import DATABASE
-from arqlight_service.families.webhooks.shapes import Delivery, Endpoint, NewEndpointAnswer, Removed, RotatedSecret
+from arqlight_service.families.webhooks.shapes import Endpoint, NewEndpointAnswer, Removed, RotatedSecret
 
 routes = web.RouteTableDef()
 
@@ -31,6 +30,12 @@ class NewEndpoint(Strict):
     url: str = Field(max_length=2000)
     event_types: EventTypes = Field([])
     description: str = ""
+    customer: str | None = None
+    """Whose it is; none for the platform's own, which get the events of all. It cannot be changed."""
+    contact: str | None = None
+    """Mail address of who is told that it fails."""
+    ordering: Ordering = "none"
+    """none, endpoint (one event after the other), customer (one after the other of each customer)."""
 
 
 class EndpointChange(Strict):
@@ -39,6 +44,9 @@ class EndpointChange(Strict):
     url: Annotated[str, Field(max_length=2000)] | None = None
     event_types: EventTypes | None = None
     description: Annotated[str, Field(max_length=500)] | None = None
+    contact: str | None = None
+    """Empty for nobody."""
+    ordering: Ordering | None = None
     enabled: bool | None = None
 
 
@@ -46,20 +54,21 @@ class Rotation(Strict):
     """How long the old secret signs beside the new one."""
 
     overlap_s: float = 24 * 3600
+    revoke_older: bool = False
+    """Secrets of rotations before sign no more; else each signs until its own overlap ends."""
 
 
-class EventRequest(Strict):
-    """An event to deliver to all endpoints that subscribed to it."""
+class WhoseEndpoints(Strict):
+    """Which endpoints to list."""
 
-    event: str
-    payload: Any = None
+    customer: str | None = None
 
 
 @routes.get("/api/v1/webhooks")
-@call(Role.VIEWER, tag="webhooks", answers={200: Items[Endpoint]})
-async def list_webhooks(request: web.Request) -> web.Response:
-    """Every endpoint."""
-    found = await endpoints.list_endpoints(request.app[DATABASE])
+@call(Role.VIEWER, tag="webhooks", answers={200: Items[Endpoint]}, query=WhoseEndpoints)
+async def list_webhooks(request: web.Request, asked: WhoseEndpoints) -> web.Response:
+    """Every endpoint, or those of one customer."""
+    found = await endpoints.list_endpoints(request.app[DATABASE], asked.customer)
     return web.json_response({"items": [endpoint.to_json() for endpoint in found]})
 
 
@@ -92,7 +101,7 @@ async def register_webhook(request: web.Request, asked: NewEndpoint) -> web.Resp
     does="change webhook endpoint {id}",
 )
 async def change_webhook(request: web.Request, asked: EndpointChange) -> web.Response:
-    """Change `url`, `event_types`, `description`, or switch it on or off."""
+    """Change `url`, `event_types`, `description`, `contact`, `ordering`, or switch it on or off."""
     change = asked.model_dump(exclude_none=True)
     if not change:
         raise Problem(422, "nothing to change was given", field="body")
@@ -138,43 +147,8 @@ async def _remove(request: web.Request) -> None:
 async def rotate_webhook(request: web.Request, asked: Rotation) -> web.Response:
     """A new secret, shown this once; the old one signs beside it for `overlap_s` seconds (a day)."""
     endpoint_id = request.match_info["id"]
-    secret = await endpoints.rotate(request.app[DATABASE], request.app[KEY_RING], endpoint_id, asked.overlap_s)
-    tell(request, after={"overlap_s": asked.overlap_s})
+    secret = await endpoints.rotate(
+        request.app[DATABASE], request.app[KEY_RING], endpoint_id, asked.overlap_s, revoke_older=asked.revoke_older
+    )
+    tell(request, after=asked.model_dump())
     return web.json_response({"id": endpoint_id, "secret": secret, "overlap_s": asked.overlap_s})
-
-
-@routes.get("/api/v1/webhooks/{id}/deliveries")
-@call(Role.VIEWER, tag="webhooks", answers={200: Items[Delivery]}, refuses=(404,))
-async def webhook_deliveries(request: web.Request) -> web.Response:
-    """What was delivered, the newest first."""
-    endpoint = await endpoints.find(request.app[DATABASE], request.match_info["id"])
-    return web.json_response({"items": await endpoints.list_deliveries(request.app[DATABASE], endpoint.id)})
-
-
-@routes.post("/api/v1/deliveries/{id:[0-9]{1,18}}/resend")
-@call(Role.OPERATOR, tag="webhooks", answers={202: Enqueued}, refuses=(404, 409), does="resend delivery {id}")
-async def resend_delivery(request: web.Request) -> web.Response:
-    """Deliver the same message once more."""
-    delivery_id = int(request.match_info["id"])
-    job_id = await resend(home_of(request.app).journal, request.app[DATABASE], delivery_id)
-    past = await endpoints.find_delivery(request.app[DATABASE], delivery_id)
-    tell(request, after={"id": job_id})
-    return done(request, {"id": job_id}, f"/webhooks/{past['endpoint_id']}", 202)
-
-
-@routes.post("/api/v1/events")
-@call(
-    Role.OPERATOR,
-    ENQUEUE,
-    tag="webhooks",
-    answers={202: Enqueued},
-    body=EventRequest,
-    does="send an event",
-    kind="routine",
-)
-async def new_event(request: web.Request, asked: EventRequest) -> web.Response:
-    """Deliver an event to all endpoints that subscribed to it."""
-    endpoints.check_event_types([asked.event])
-    job_id = await enqueue(request, send_event, event=asked.event, payload=asked.payload)
-    tell(request, after={"event": asked.event, "id": job_id})
-    return done(request, {"id": job_id}, "/webhooks", 202)

@@ -1,18 +1,16 @@
-"""What a receiver's answer means: taken, try again, or never again."""
+"""What a receiver answers, and what that means: taken, try again, or never again."""
 
 from dataclasses import dataclass
 from time import perf_counter
 from urllib.parse import urlsplit
 
 import aiohttp
-from arq.worker import Retry
 from yarl import URL
 
 from arqlight.errors import InvalidInput, PermanentFailure
 from arqlight.families.retry_after import retry_after_s
 from arqlight.jobs.failure import clean
 
-LONGEST_RETRY_AFTER_S = 3600.0
 FIRST_BYTES = 500
 
 
@@ -21,11 +19,11 @@ class InvalidWebhook(PermanentFailure):
 
 
 class DeliveryRefused(PermanentFailure):
-    """The receiver does not want this delivery: a redirect, or a 4xx other than 429."""
+    """The receiver wants no delivery any more: 410."""
 
 
 class DeliveryFailed(Exception):
-    """The receiver is in trouble (5xx, 429): try again."""
+    """The receiver did not take it: try again. Of all but 2xx and 410, as Standard Webhooks says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Answer:
     status: int
     reason: str
     text: str
-    retry_after: str | None
+    retry_after_s: float | None
     location: str | None
     duration_ms: int
 
@@ -43,12 +41,13 @@ class Answer:
 async def post(
     session: aiohttp.ClientSession, url: str, body: str, headers: dict[str, str], timeout_s: float
 ) -> Answer:
-    """POST a body; redirects are not followed. Raises aiohttp's ClientError, TimeoutError,
+    """POST a body of JSON; redirects are not followed. Raises aiohttp's ClientError, TimeoutError,
     ForbiddenAddress, InvalidWebhook."""
     try:
-        return await _post(session, url, body, headers, aiohttp.ClientTimeout(total=timeout_s))
+        told = {"Content-Type": "application/json", **headers}
+        return await _post(session, url, body, told, aiohttp.ClientTimeout(total=timeout_s))
     except aiohttp.InvalidURL as error:  # odd spellings of numeric addresses among them
-        raise InvalidWebhook(f"{url!r} is no address that webhooks go to: {error}") from error
+        raise InvalidWebhook(f"no webhook can go to the host {error}") from error
 
 
 async def _post(
@@ -63,30 +62,27 @@ async def _post(
             response.status,
             response.reason or "",
             clean(first.decode("utf-8", "replace").strip(), FIRST_BYTES),
-            response.headers.get("Retry-After"),
+            retry_after_s(response.headers.get("Retry-After"), response.headers.get("Date")),
             response.headers.get("Location"),
             round((perf_counter() - begun) * 1000),
         )
 
 
 def judge(answer: Answer, url: str) -> None:
-    """Return when the delivery was taken.
-
-    Raises DeliveryRefused when the receiver will not have it, DeliveryFailed (or, when it said after what time, a Retry
-    from it) when another attempt may do.
-    """
-    if answer.status < 300:
+    """Return when the delivery was taken. Raises DeliveryFailed, DeliveryRefused; neither names more than the host."""
+    if 200 <= answer.status < 300:
         return
-    said = f"{answer.status} {answer.reason} from {url}: {answer.text or '(an empty answer)'}"
-    if answer.status == 429 or answer.status >= 500:
-        failure = DeliveryFailed(said)
-        wait_s = retry_after_s(answer.retry_after)
-        if wait_s is None:
-            raise failure
-        raise Retry(defer=min(wait_s, LONGEST_RETRY_AFTER_S)) from failure
-    if answer.status < 400:
+    said = f"{answer.status} {answer.reason} from {host_of(url)}: {answer.text or '(an empty answer)'}"
+    if answer.status == 410:
+        raise DeliveryRefused(said)
+    if 300 <= answer.status < 400:
         said = f"{answer.status} to {answer.location!r}: not followed; use that URL"
-    raise DeliveryRefused(said)
+    raise DeliveryFailed(said)
+
+
+def host_of(url: str) -> str:
+    """What of an address may be told to others than its owner: a path often holds a token."""
+    return urlsplit(url).hostname or "(no host)"
 
 
 def parse_url(url: str) -> tuple[str, int]:

@@ -1,5 +1,6 @@
 """What the tasks of webhooks need while a worker lives; opened once, shared by all of its jobs."""
 
+import secrets
 from typing import Any
 
 import aiohttp
@@ -8,7 +9,8 @@ from arqlight.families.webhooks.network import guarded_connector
 
 
 async def open_clients(ctx: dict[Any, Any]) -> None:
-    """Put an HTTP session into `ctx` that reaches no address it must not reach."""
+    """Put an HTTP session into `ctx` that reaches no address it must not reach, and a name of this worker."""
+    ctx.setdefault("webhook_worker", secrets.token_hex(8))
     if "http" not in ctx:
         ctx["http"] = aiohttp.ClientSession(
             connector=guarded_connector(ctx["settings"]),

@@ -31,12 +31,13 @@ def check_payload(*args: Any, payload: Any = None, event: str = "message", **oth
     body_of(event, [payload, *args], datetime.now(UTC))
 
 
-def sign(keys: Sequence[str], message_id: str, body: str) -> dict[str, str]:
+def sign(keys: Sequence[str], message_id: str, body: str, now: datetime) -> dict[str, str]:
     """The headers of a delivery, signed with each of `keys` (several while a secret is rotated; none: unsigned).
+
+    :param now: the time of the attempt; a receiver refuses one that is minutes off.
 
     Raises InvalidWebhook for a secret that is none.
     """
-    now = datetime.now(UTC)
     headers = {"webhook-id": message_id, "webhook-timestamp": str(int(now.timestamp()))}
     try:
         signatures = [Webhook(key).sign(message_id, now, body) for key in keys]

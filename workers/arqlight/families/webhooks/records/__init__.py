@@ -1,0 +1,1 @@
+"""What PostgreSQL keeps of webhooks: endpoints and their secrets, events, deliveries, attempts, replays."""
