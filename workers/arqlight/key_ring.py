@@ -17,7 +17,7 @@ from arqlight.settings import KEY_FILE, Settings
 class KeyRing:
     """Keys by what they are for. The secret is read, or made, when the first key is asked for.
 
-    :param may_make: whether a secret may be made where there is none; one that only reads must not answer with a new one.
+    :param may_make: whether a secret may be made where there is none; who only reads must not answer with a new one.
     """
 
     def __init__(self, settings: Settings, *, may_make: bool = True) -> None:
