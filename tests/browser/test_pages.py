@@ -361,7 +361,7 @@ async def test_webhooks_are_registered_and_switched_off_on_the_page(open_page: O
         await page.get_by_role("button", name="Register").click()
         await expect(page.locator(".toast")).to_contain_text("Its secret, shown this once: whsec_")
         row = page.locator("[data-endpoint]")
-        await row.get_by_role("button", name="Switch off").click()
+        await row.get_by_role("button", name="Disable").click()
         await expect(row.locator(".state")).to_have_text("Off")
         assert "whsec_" not in await (await site.get("/api/v1/webhooks")).text()
 
@@ -381,7 +381,7 @@ async def test_what_a_receiver_missed_is_replayed_on_the_page(
         page = await open_page(f"/webhooks/{endpoint}")
         await expect(page.locator("[data-undelivered]")).to_contain_text("3 not delivered")
         await no_violation(page)
-        await page.get_by_role("button", name="Switch on").click()
+        await page.get_by_role("button", name="Enable").click()
         await page.get_by_role("button", name="Replay 3").click()
         receiver.answer, before = {"text": "fine"}, len(receiver.got)
         await page.get_by_role("button", name="Replay all").click()

@@ -87,7 +87,7 @@ async def begin(
     if not found.enabled:
         raise EndpointOff(
             f"endpoint {endpoint_id} ({host_of(found.url)}) is switched off: "
-            f"{found.disabled_reason or 'by hand'}; event {message_id} is kept for a replay"
+            f"{found.disabled_reason or 'disabled manually'}; event {message_id} is kept for a replay"
         )
     if wait is not None:
         raise wait
