@@ -106,8 +106,10 @@ async def test_no_page_has_an_axe_violation_or_breaks_its_own_rules(
         await page.wait_for_load_state("networkidle") if path.startswith(("/charts", "/templates/")) else None
         await no_violation(page)
         assert page.problems == [], path  # type: ignore[attr-defined]
+        for width in (320, 768, 900, 1024, 1240, 1280):
+            await page.set_viewport_size({"width": width, "height": 740})
+            assert await page.evaluate("document.documentElement.scrollWidth") <= width, (path, width)
         await page.set_viewport_size({"width": 360, "height": 740})
-        assert await page.evaluate("document.documentElement.scrollWidth") <= 360, path
         await page.context.close()
 
 

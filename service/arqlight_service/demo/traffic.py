@@ -118,10 +118,10 @@ class Traffic:
         """One more job, as an application would enqueue it."""
         person, product = _dice.choice(PEOPLE), _dice.choice(PRODUCTS)
         key = "-".join(secrets.token_hex(2).upper() for _ in range(4))
-        box = _dice.choices(["", "former.", "full."], [20, 2, 1])[0]
+        box = _dice.choices(["", "former.", "full."], [10, 2, 1])[0]
         to = f"{box}{person}@example.org"
         issued = {"customer": person, "product": product}
-        path = "retired" if _dice.random() < 0.06 else "orders"
+        path = "retired" if _dice.random() < 0.2 else "orders"
         choices: list[tuple[Task, dict[str, Any]]] = [
             (send_two_factor_code, {"to": f"{person}@example.org", "code": f"{_dice.randrange(10**6):06}"}),
             (send_email, {"to": to, "template": "licence_key", "product": product, "licence_key": key}),
