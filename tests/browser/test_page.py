@@ -169,8 +169,11 @@ async def test_the_page_says_what_to_do_when_jobs_wait_where_no_worker_looks(
     await journal.enqueue([NewJob("ok", "arq:queue:lonely") for _ in range(12)])
     await expect(standing).to_contain_text("12 jobs waiting in lonely, and no worker takes from there")
     await expect(standing.locator("code")).to_have_text("arqlight worker myapp.WorkerSettings")
+    said = page.locator("[data-announce]")
+    await expect(said).to_contain_text("12 jobs waiting in lonely")
     await worker.close()
     await expect(standing).to_contain_text("12 jobs waiting and no worker is running")
+    await expect(said).to_contain_text("12 jobs waiting in lonely")  # another level is announced, not each new figure
 
 
 async def test_processing_jobs_come_first_and_times_are_relative_and_exact(

@@ -30,8 +30,13 @@ export function fillCounts(figures, stats) {
   }
 }
 
+/** The status line. Its figures change all the time: a screen reader is told when the situation does. */
 export function fillStanding(line, standing) {
   line.className = `standing ${standing.level}`;
+  if (line.dataset.level !== standing.level) {
+    line.dataset.level = standing.level;
+    setText(document.querySelector("[data-announce]"), standing.text);
+  }
   setText(slot(line, "text"), standing.text);
   const command = slot(line, "command");
   setText(command, standing.command ?? "");
