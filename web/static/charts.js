@@ -9,8 +9,8 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 
 const CHARTS = {
   throughput: [["Succeeded", "succeeded", "--good"], ["Failed", "failed", "--bad"]],
-  wait: [["p50", "wait_p50_ms", "--good"], ["p95", "wait_p95_ms", "--wait"], ["p99", "wait_p99_ms", "--bad"]],
-  run: [["p50", "run_p50_ms", "--good"], ["p95", "run_p95_ms", "--wait"], ["p99", "run_p99_ms", "--bad"]],
+  wait: [["p50", "wait_p50_ms", "--good"], ["p95", "wait_p95_ms", "--wait"], ["p99", "wait_p99_ms", "--accent"]],
+  run: [["p50", "run_p50_ms", "--good"], ["p95", "run_p95_ms", "--wait"], ["p99", "run_p99_ms", "--accent"]],
 };
 const drawn = new Map();
 
@@ -19,8 +19,11 @@ function options(name, width) {
   const series = CHARTS[name].map(([label, , tone]) => ({
     label, stroke: colour(tone), width: 2, points: { size: 4 }, spanGaps: false,
   }));
-  return { width, height: 220, axes: [axis, { ...axis, size: 60 }], series: [{}, ...series], cursor: { drag: { x: false } } };
+  return { width, height: 220, axes: [axis, { ...axis, size: 60 }], scales: { y: { range: fromZero } }, padding: [12, 24, 0, 0], series: [{}, ...series], cursor: { drag: { x: false } } };
 }
+
+/** An axis of amounts begins at nothing, and ends above the largest. */
+const fromZero = (chart, least, most) => [0, Math.max((most ?? 0) * 1.1, 1)];
 
 function draw({ points }) {
   const times = points.map((point) => Date.parse(point.at) / 1000);
@@ -33,8 +36,12 @@ function draw({ points }) {
 }
 
 async function load() {
-  const answer = await fetch(address);
-  if (answer.ok) draw(await answer.json());
+  try {
+    const answer = await fetch(address);
+    if (answer.ok) draw(await answer.json());
+  } catch {
+    // The service is away, which the page says already; the next look is in a moment.
+  }
 }
 
 addEventListener("resize", () => {
