@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+import threading
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
@@ -18,6 +19,7 @@ class MailServer(Controller):
         self.refused: dict[str, str] = {}
         self.messages: list[EmailMessage] = []
         self.pause_s = 0.0
+        self.receiving = threading.Event()  # a mail has come, and its answer is still out
 
     def _trigger_server(self) -> None:
         """aiosmtpd's own probe at start, which trusts no private authority, without its verification."""
@@ -39,6 +41,7 @@ class MailServer(Controller):
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
+        self.receiving.set()
         await asyncio.sleep(self.pause_s)
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)

@@ -8,7 +8,7 @@ from pydantic import Field
 from arqlight.errors import InvalidInput
 from arqlight.families.email import templates
 from arqlight.families.email.message import InvalidEmail, parse_address
-from arqlight.families.email.sending import send_email
+from arqlight.families.email.sending import check_known, send_email
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.call import call
 from arqlight_service.api.requests import Strict
@@ -126,9 +126,10 @@ async def send_test(request: web.Request, asked: TestMail) -> web.Response:
     except InvalidEmail as error:
         raise InvalidInput("to", str(error)) from error
     names = template.variables or tuple(await request.app[RENDERER].variables_of(template.parts))
-    variables = {name: name for name in names} | asked.variables
-    if {"to", "template", "idempotency_key"} & set(variables):
+    if {"to", "template", "idempotency_key"} & set(asked.variables):
         raise InvalidInput("variables", "to, template and idempotency_key are not variables of a template")
+    check_known(names, asked.variables)
+    variables = {name: name for name in names} | asked.variables
     job_id = await enqueue(request, send_email, to=asked.to, template=template.name, **variables)
     return done(request, {"id": job_id}, f"/templates/{template.name}", 202)
 

@@ -90,12 +90,13 @@ def variables_of(template: dict[str, str]) -> list[str]:
     found: set[str] = set()
     for part in PARTS:
         try:
-            found |= meta.find_undeclared_variables(ENVIRONMENTS[part].parse(template[part]))
+            names = meta.find_undeclared_variables(ENVIRONMENTS[part].parse(template[part]))
+            found |= names - {"subject"} if part == "html" else names  # the HTML part is given the one that was made
         except TemplateSyntaxError as error:
             raise Refused(part, f"line {error.lineno}: {error.message}") from None
         except (RecursionError, MemoryError):
             raise Refused(part, "it is nested too deep") from None
-    return sorted(found - {"subject"} - set(ENVIRONMENTS["html"].globals))
+    return sorted(found - set(ENVIRONMENTS["html"].globals))
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
