@@ -438,6 +438,10 @@ async def test_a_variable_that_the_template_does_not_use_fails_by_its_name(
     parts = {"subject": "{{ code }}", "text": "{{ code }}", "html": ""}
     await templates.save_template(ctx["database"], ctx["renderer"], "two_factor", parts, who="ada")
     await send_two_factor_code(ctx, "x@example.org", code="123456")
+    # Nor need an alert's that somebody wrote anew use all that alerts come with.
+    await templates.save_template(ctx["database"], ctx["renderer"], "alert", {**parts, "subject": "{{ title }}",
+                                  "text": "{{ title }}"}, who="ada")  # fmt: skip
+    await send_email(ctx, "x@example.org", "alert", severity="warning", title="a", text="b", url="https://c")
 
 
 @pytest.mark.parametrize("code", [123e45, True, None, 10**20, "", "1\n2", ["1"]])

@@ -8,7 +8,7 @@ from pydantic import Field
 from arqlight.errors import InvalidInput
 from arqlight.families.email import templates
 from arqlight.families.email.message import InvalidEmail, parse_address
-from arqlight.families.email.sending import check_known, send_email
+from arqlight.families.email.sending import check_known, send_email, taken_by
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.call import call
 from arqlight_service.api.requests import Strict
@@ -128,7 +128,7 @@ async def send_test(request: web.Request, asked: TestMail) -> web.Response:
     names = template.variables or tuple(await request.app[RENDERER].variables_of(template.parts))
     if {"to", "template", "idempotency_key"} & set(asked.variables):
         raise InvalidInput("variables", "to, template and idempotency_key are not variables of a template")
-    check_known(names, asked.variables)
+    check_known(await taken_by(request.app[RENDERER], template), asked.variables)
     variables = {name: name for name in names} | asked.variables
     job_id = await enqueue(request, send_email, to=asked.to, template=template.name, **variables)
     return done(request, {"id": job_id}, f"/templates/{template.name}", 202)

@@ -36,8 +36,8 @@ class Store(Protocol):
         """A new file; one of that name is replaced."""
         ...
 
-    def read(self, name: str) -> AsyncIterator[bytes]:
-        """What a file holds, in parts. Raises FileNotFoundError with the first of them."""
+    def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """What a file holds from byte `start` to before `end`, in parts. Raises FileNotFoundError with the first."""
         ...
 
     def remove(self, name: str) -> None:
@@ -57,10 +57,12 @@ class Folder:
         """A new file."""
         return FileOfFolder(self._folder / name)
 
-    async def read(self, name: str) -> AsyncIterator[bytes]:
+    async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """What a file holds. A part of a local file is read in less time than a thread takes to be asked."""
         with (self._folder / name).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
+            left = (os.fstat(file.fileno()).st_size if end is None else end) - file.seek(start)
+            while left > 0 and (chunk := file.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
                 yield chunk
 
     def remove(self, name: str) -> None:

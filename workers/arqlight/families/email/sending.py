@@ -10,9 +10,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from arqlight.errors import ArqlightError, InvalidInput, NotFound, PermanentFailure
 from arqlight.families.email.message import InvalidEmail, compose, parse_address
+from arqlight.families.email.rendering import Renderer
 from arqlight.families.email.sends import mark_sent, release, reserve
 from arqlight.families.email.settings import EmailSettings
-from arqlight.families.email.templates import EmailTemplate, find_template
+from arqlight.families.email.templates import BUILT_IN, EmailTemplate, find_template
 from arqlight.jobs.storable_text import check_text
 from arqlight.runtime.rate_limits import take_turn
 from arqlight.settings import Settings
@@ -124,7 +125,7 @@ async def _send(
     smtp = settings.of(EmailSettings)
     try:
         template = await find_template(ctx["database"], name)
-        names = await _names(ctx, template)
+        names = await taken_by(ctx["renderer"], template)
         check_known(names, set(variables) - set(offered))
         rendered = await ctx["renderer"].render(template.parts, variables)
         message = compose(smtp.smtp_from, to, rendered, mail_key)
@@ -155,9 +156,12 @@ async def _send(
     return {"message_id": str(message["Message-ID"]), "reply": reply, "version": template.version}
 
 
-async def _names(ctx: dict[str, Any], template: EmailTemplate) -> list[str]:
-    names: list[str] = list(template.variables) or await ctx["renderer"].variables_of(template.parts)
-    return names
+async def taken_by(renderer: Renderer, template: EmailTemplate) -> list[str]:
+    """The variables that may be given for a template: those it uses, and those that the one it replaces came with."""
+    names = set(template.variables or await renderer.variables_of(template.parts))
+    if template.version and template.name in BUILT_IN:
+        names |= set(await renderer.variables_of(BUILT_IN[template.name].parts))
+    return sorted(names)
 
 
 def check_known(names: Collection[str], given: Collection[str]) -> None:
