@@ -18,6 +18,7 @@ class MailServer(Controller):
         super().__init__(self, hostname="127.0.0.1", port=port or _free_port(), **options)
         self.refused: dict[str, str] = {}
         self.messages: list[EmailMessage] = []
+        self.answers: dict[str, str] = {}  # by command: a reply of three digits, or "drop" for a closed connection
         self.pause_s = 0.0
         self.receiving = threading.Event()  # a mail has come, and its answer is still out
 
@@ -32,17 +33,36 @@ class MailServer(Controller):
             else:
                 connection.recv(1024)
 
+    def _answer(self, server: Any, command: str) -> str:
+        answer = self.answers.get(command, "")
+        if answer == "drop":
+            server.transport.abort()
+        return answer
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
+    ) -> str:
+        if answer := self._answer(server, "MAIL"):
+            return answer
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
+
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self, server: Any, session: Any, envelope: Any, address: str, options: list[str]
     ) -> str:
         if address in self.refused:
             return self.refused[address]
+        if answer := self._answer(server, "RCPT"):
+            return answer
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.receiving.set()
         await asyncio.sleep(self.pause_s)
+        if answer := self._answer(server, "DATA"):
+            return answer
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.messages.append(message)

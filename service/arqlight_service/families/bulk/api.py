@@ -13,7 +13,6 @@ from arqlight.families.bulk import exports, licences
 from arqlight.families.bulk.formats import FORMATS
 from arqlight.families.bulk.licence_key import public_pem, signing_key
 from arqlight.families.bulk.links import check_link, sign_link
-from arqlight.families.bulk.storage import open_store
 from arqlight.families.bulk.tables import exports as exports_table
 from arqlight.families.bulk.tables import licence_batches
 from arqlight_service.api.answers import done, page_of
@@ -173,7 +172,7 @@ async def download(request: web.Request) -> web.StreamResponse:
     headers = request.headers
     part = wanted_part(headers.get("Range"), headers.get("If-Range"), etag, size) if request.method == "GET" else None
     wanted = range(size) if part is None else part
-    store = await asyncio.to_thread(open_store, request.app[SETTINGS])
+    store = await asyncio.to_thread(exports.open_exports, request.app[SETTINGS])
     parts = store.read(export["path"], wanted.start, wanted.stop)
     try:
         first = await anext(parts, b"")

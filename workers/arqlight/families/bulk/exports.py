@@ -13,12 +13,12 @@ from arqlight.families.bulk import states
 from arqlight.families.bulk.formats import Writer, check_format, open_writer
 from arqlight.families.bulk.licences import find_batch
 from arqlight.families.bulk.settings import BulkSettings
-from arqlight.families.bulk.storage import StoredFile, open_store
 from arqlight.families.bulk.tables import exports, licences
 from arqlight.families.database import Database
+from arqlight.families.storage import Store, StoredFile, open_store
 from arqlight.family import installed
 from arqlight.jobs.storable_text import check_text
-from arqlight.settings import Settings
+from arqlight.settings import EXPORTS, Settings
 from arqlight.tasks import Backoff, task
 
 ROWS_A_GROUP = 2_000
@@ -51,6 +51,12 @@ class _Digest:
 
     def flush(self) -> None:
         """The store flushes when it is closed."""
+
+
+def open_exports(settings: Settings) -> Store:
+    """The store of exports. Raises SettingsError, MissingExtra."""
+    url = settings.of(BulkSettings).storage_url or (settings.data_dir / EXPORTS).resolve().as_uri()
+    return open_store(url, "ARQLIGHT_STORAGE_URL")
 
 
 def tables() -> dict[str, Table]:
@@ -131,7 +137,7 @@ async def _export_table(ctx: dict[str, Any], export: dict[str, Any]) -> dict[str
     of_batch = f"-{export['batch']}" if export["batch"] is not None else ""
     path = f"{export['table']}{of_batch}-{export_id}.{kind}"
     await states.note(database, exports, export_id, state="running", reason=None, job_id=ctx["job_id"])
-    store = await asyncio.to_thread(open_store, settings)
+    store = await asyncio.to_thread(open_exports, settings)
     target = await asyncio.to_thread(store.create, path)
     file = _Digest(target)
     query = select(table)
@@ -173,7 +179,7 @@ async def remove_expired(database: Database, settings: Settings) -> int:
     async with database.begin() as connection:
         expired = (await connection.execute(old)).all()
     if expired:
-        store = await asyncio.to_thread(open_store, settings)
+        store = await asyncio.to_thread(open_exports, settings)
         for row in expired:
             await asyncio.to_thread(store.remove, row.path)
             await states.note(database, exports, row.id, state="expired", path=None)

@@ -1,6 +1,7 @@
 """A mail out of a rendered template."""
 
 import hashlib
+from collections.abc import Sequence
 from email.errors import HeaderParseError
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -9,6 +10,7 @@ from email.utils import formatdate, getaddresses
 from yarl import URL
 
 from arqlight.errors import PermanentFailure
+from arqlight.families.email.attachments import Attachment
 from arqlight.families.email.rendering import Rendered
 
 
@@ -16,7 +18,16 @@ class InvalidEmail(PermanentFailure):
     """The message cannot be made from the arguments."""
 
 
-def compose(sender: str, to: str, rendered: Rendered, mail_key: str) -> EmailMessage:
+def compose(
+    sender: str,
+    to: str,
+    rendered: Rendered,
+    mail_key: str,
+    *,
+    reply_to: str = "",
+    attachments: Sequence[Attachment] = (),
+    unsubscribe_url: str = "",
+) -> EmailMessage:
     """The message. Its Message-ID depends on `mail_key` alone, so what is sent a second time is the same mail.
 
     An HTML part that came out empty is left out: mail programs would show it instead of the text. Raises InvalidEmail
@@ -29,14 +40,22 @@ def compose(sender: str, to: str, rendered: Rendered, mail_key: str) -> EmailMes
     message = EmailMessage()
     message["From"] = from_address
     message["To"] = to_address
+    if reply_to:
+        message["Reply-To"] = parse_address(reply_to, "reply_to")
     message["Date"] = formatdate(usegmt=True)
     digest = hashlib.sha256(mail_key.encode("utf-8", "replace")).hexdigest()[:32]
     message["Message-ID"] = f"<{digest}@{from_address.domain}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office answers
+    if unsubscribe_url:  # RFC 8058: a mail program asks this address itself, without a page
+        message["List-Unsubscribe"] = f"<{unsubscribe_url}>"
+        message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     message["Subject"] = rendered.subject
     message.set_content(rendered.text)
     if rendered.html.strip():
         message.add_alternative(rendered.html, subtype="html")
+    for each in attachments:
+        kind, _, subtype = each.media_type.partition("/")
+        message.add_attachment(each.data, maintype=kind, subtype=subtype, filename=each.name)
     return message
 
 

@@ -27,6 +27,10 @@ PARTS = ("subject", "text", "html")
 LAYOUT = {"layout.html": (Path(__file__).parent / "built_in" / "layout.html").read_text()}
 
 
+# What the HTML part, and the layout around it, is given besides the variables.
+GIVEN = {"subject": "", "language": "en", "reply_to": "", "unsubscribe_url": ""}
+
+
 class Refused(Exception):
     """A template that cannot be used: which part, and why."""
 
@@ -91,7 +95,7 @@ def variables_of(template: dict[str, str]) -> list[str]:
     for part in PARTS:
         try:
             names = meta.find_undeclared_variables(ENVIRONMENTS[part].parse(template[part]))
-            found |= names - {"subject"} if part == "html" else names  # the HTML part is given the one that was made
+            found |= names - GIVEN.keys() if part == "html" else names
         except TemplateSyntaxError as error:
             raise Refused(part, f"line {error.lineno}: {error.message}") from None
         except (RecursionError, MemoryError):
@@ -108,7 +112,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         variables: dict[str, Any] = asked["variables"]
         subject = " ".join(render_part("subject", template["subject"], variables).split())
         text = render_part("text", template["text"], variables)
-        html = render_part("html", template["html"], variables | {"subject": subject})
+        html = render_part("html", template["html"], variables | GIVEN | asked["layout"] | {"subject": subject})
     except Refused as refused:
         return {"field": refused.field, "reason": refused.reason}
     return {"subject": subject, "text": text, "html": html}

@@ -1,4 +1,4 @@
-"""Exports in S3 and its like. Loaded where such an address is set: it needs the extra `s3`."""
+"""Files in S3 and its like. Loaded where such an address is set: it needs the extra `s3`."""
 
 from collections.abc import AsyncIterator
 from typing import Any
