@@ -62,6 +62,7 @@ KEYS: dict[str, str] = {
     "operation": "arqlight:operation:",  # string for each: JSON
     "operating": "arqlight:operating:",  # string for each: the service that does it, for a few seconds
     "turns": "arqlight:turns:",  # string for each limit of a rate: when its next turn is, ms
+    "batches_made": "arqlight:batch-made:",  # string for each batch of licence keys: how many of it are committed
     "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
     # ours: who may come in
     "users": "arqlight:users",  # hash: name -> JSON, with the password's hash

@@ -13,6 +13,7 @@ from arqlight.families.bulk import exports, licences
 from arqlight.families.bulk.formats import FORMATS
 from arqlight.families.bulk.licence_key import public_pem, signing_key
 from arqlight.families.bulk.links import check_link, sign_link
+from arqlight.families.bulk.origin import DatabaseCopied
 from arqlight.families.bulk.tables import exports as exports_table
 from arqlight.families.bulk.tables import licence_batches
 from arqlight_service.api.answers import done, page_of
@@ -101,11 +102,14 @@ async def new_licences(request: web.Request, asked: LicenceRequest) -> web.Respo
 async def retry_batch(request: web.Request) -> web.Response:
     """Go on with a batch that failed or was cancelled: the keys that are not made yet, as they would have been.
 
-    Of a restored or copied database these may exist elsewhere, which the reason says; who retries takes them anyway.
+    Of a restored or copied database these may exist elsewhere: that fails, and says so; who retries then takes them
+    anyway.
     """
     found = await _batch(request)
     batch_id = found["id"]
-    job_id = await start_again(request, licence_batches, batch_id, found["state"], made_in=None)
+    knows_of_copy = (found["reason"] or "").startswith(DatabaseCopied.__name__)
+    accepted = {"made_in": None} if knows_of_copy else {}
+    job_id = await start_again(request, licence_batches, batch_id, found["state"], **accepted)
     return done(request, {"batch": batch_id, "id": job_id}, "/bulk", 202)
 
 

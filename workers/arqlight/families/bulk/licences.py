@@ -13,6 +13,7 @@ from sqlalchemy import insert, select, update
 from arqlight.errors import InvalidInput, NotFound, PermanentFailure
 from arqlight.families.bulk import states
 from arqlight.families.bulk.licence_key import make_key, random_batch, signing_key, tag_of
+from arqlight.families.bulk.made_marks import mark_made, marked_made
 from arqlight.families.bulk.origin import DatabaseCopied, origin_of
 from arqlight.families.bulk.tables import licence_batches as batches
 from arqlight.families.bulk.tables import licences
@@ -100,7 +101,7 @@ async def _generate(ctx: dict[str, Any], batch: dict[str, Any]) -> dict[str, Any
     database: Database = ctx["database"]
     batch_id, made, count = batch["id"], batch["made"], batch["count"]
     if made < count:
-        await _check_origin(database, batch_id)
+        await _check_origin(database, batch_id, await marked_made(ctx.get("redis"), batch_id))
     signer = signing_key(ctx["settings"], ctx["keys"])
     await states.note(database, batches, batch_id, state="running", reason=None, job_id=ctx["job_id"])
     ctx["log"](f"{count:,} keys for {batch['product']}" + (f", {made:,} of them made before" if made else ""))
@@ -109,17 +110,22 @@ async def _generate(ctx: dict[str, Any], batch: dict[str, Any]) -> dict[str, Any
         numbers = range(made + 1, min(made + CHUNK, count) + 1)
         rows = await asyncio.to_thread(_make_rows, signer, batch_id, batch["product"], numbers)
         made = await _write_chunk(database, batch_id, made, rows)
+        await mark_made(ctx.get("redis"), batch_id, made)
         ctx["progress"](made, count, "licence keys")
     await states.note(database, batches, batch_id, state="done", reason=None)
     return {"batch": batch_id, "made": made}
 
 
-async def _check_origin(database: Database, batch_id: int) -> None:
-    """A batch from before this was noted, and one that a person restarted, is of this database from now on."""
+async def _check_origin(database: Database, batch_id: int, marked: int) -> None:
+    """Raises DatabaseCopied for a batch that was requested in another database, or of which this one knows too little.
+
+    A batch from before this was noted, and one that a person retried knowing that, is of this database from now on.
+    """
     async with database.begin() as connection:
         here = await origin_of(connection)
         row = (await connection.execute(select(batches).where(batches.c.id == batch_id).with_for_update())).one()
-        if row.made_in is not None and here is not None and row.made_in != here:
+        is_another = here is not None and row.made_in != here
+        if row.made_in is not None and (is_another or row.made < marked):
             raise DatabaseCopied(batch_id, row.made)
         await connection.execute(update(batches).where(batches.c.id == batch_id).values(made_in=here))
 

@@ -1,4 +1,4 @@
-"""Which database this is: a restored or copied one is another, though it holds the same rows."""
+"""Which database this is: a copy, and one restored elsewhere or from a dump, is another with the same rows."""
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -6,10 +6,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from arqlight.errors import PermanentFailure
 
-# The cluster; its timeline, which a restore to a point in time and a promoted standby begin anew; the database in it.
+# The cluster; its timeline, which a restore to a point in time and a promoted standby begin anew; the database in it;
+# the table, which a restored dump makes anew.
 _ORIGIN = text(
     "SELECT (pg_control_system()).system_identifier || '/' || left(pg_walfile_name(pg_current_wal_lsn()), 8) || '/' || "
-    "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    "(SELECT oid FROM pg_database WHERE datname = current_database()) || '/' || "
+    "'arqlight.licence_batches'::regclass::oid"
 )
 
 
