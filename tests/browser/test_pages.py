@@ -31,7 +31,7 @@ from tests.support.waiting import eventually
 
 Open = Callable[..., Awaitable[Page]]
 PATHS = ("/", "/jobs", "/failed", "/queues", "/workers", "/schedules", "/charts", "/logs", "/settings", "/templates",
-         "/templates/licence_key?compare=0", "/webhooks", "/bulk", "/sync")  # fmt: skip
+         "/templates/licence_key?compare=0", "/suppressions", "/webhooks", "/bulk", "/sync")  # fmt: skip
 
 
 async def boom(ctx: dict[str, Any], **kwargs: Any) -> None:

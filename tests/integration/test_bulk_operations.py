@@ -213,10 +213,13 @@ async def test_the_same_key_is_the_same_batch_and_with_other_values_it_is_refuse
     assert len((await get(site, "/api/v1/jobs"))["items"]) == 1
     refused = await post(site, "/api/v1/licences", status=422, product="Quill", count=6, idempotency_key="order 7")
     assert "'order 7' was used with count 5" in refused["detail"]
-    # One that was noted and whose enqueue never came is enqueued by the one who asks again.
-    batch, _ = await request_batch(database, "Quill", 3, "cut off")
-    again = await post(site, "/api/v1/licences", product="Quill", count=3, idempotency_key="cut off")
-    assert (again["batch"], (await find_batch(database, batch))["job_id"]) == (batch, again["id"])
+    # One that was noted and whose job never came says so, and can be retried.
+    batch, _ = await request_batch(database, "Quill", 3, key="cut off", job_id="never enqueued")
+    shown = await get(site, f"/api/v1/licences/{batch}")
+    assert (shown["state"], shown["reason"][:15]) == ("failed", "its job is gone")
+    again = await post(site, f"/api/v1/licences/{batch}/retry")
+    asked = await post(site, "/api/v1/licences", product="Quill", count=3, idempotency_key="cut off")
+    assert asked == again
     one = await post(site, "/api/v1/exports", table="devices", format="csv", idempotency_key="e")
     assert await post(site, "/api/v1/exports", table="devices", format="csv", idempotency_key="e") == one
 

@@ -55,9 +55,9 @@ def place_of(request: web.Request, task: Task) -> Connection:
     return request.app[CONNECTIONS].find(route or task.connection)
 
 
-async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:
-    """Enqueue one of the bundled tasks in its own queue, where its jobs go to; the job's id."""
+async def enqueue(request: web.Request, task: Task, new_id: str | None = None, /, **kwargs: Any) -> str:
+    """Enqueue one of the bundled tasks in its own queue, where its jobs go to; the job's id, which `new_id` chooses."""
     connection = place_of(request, task)
-    job_id = (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]
+    job_id = (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs, new_id)]))[0]
     tell(request, after={"task": task.name, "id": job_id})
     return job_id

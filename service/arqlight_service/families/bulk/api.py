@@ -24,7 +24,7 @@ from arqlight_service.api.shapes.answer import Page
 from arqlight_service.app_keys import KEY_RING, SETTINGS
 from arqlight_service.auth.identity import identity_of
 from arqlight_service.auth.roles import Role, needs
-from arqlight_service.families.bulk.jobs import settled, start, start_again
+from arqlight_service.families.bulk.jobs import new_job_id, settled, start, start_again
 from arqlight_service.families.bulk.ranges import wanted_part
 from arqlight_service.families.bulk.shapes import Batch, Export, NewBatch, NewExport
 from arqlight_service.families.database import DATABASE
@@ -89,9 +89,12 @@ async def one_batch(request: web.Request) -> web.Response:
 async def new_licences(request: web.Request, asked: LicenceRequest) -> web.Response:
     """Make a batch of licence keys."""
     database = request.app[DATABASE]
-    batch_id, is_new = await licences.request_batch(database, asked.product, asked.count, asked.idempotency_key)
+    job_id = new_job_id()
+    batch_id, is_new = await licences.request_batch(
+        database, asked.product, asked.count, key=asked.idempotency_key, job_id=job_id
+    )
     if is_new:
-        job_id = await start(request, licence_batches, batch_id)
+        await start(request, licence_batches, batch_id, job_id)
     else:
         job_id = (await licences.find_batch(database, batch_id))["job_id"]
     return done(request, {"batch": batch_id, "id": job_id}, "/bulk", 202)
@@ -133,11 +136,12 @@ async def list_exports(request: web.Request, query: ListQuery) -> web.Response:
 async def new_export(request: web.Request, asked: ExportRequest) -> web.Response:
     """Export a table, or one batch of licence keys."""
     database = request.app[DATABASE]
+    job_id = new_job_id()
     export_id, is_new = await exports.request_export(
-        database, asked.table, asked.format, batch=asked.batch, key=asked.idempotency_key
+        database, asked.table, asked.format, batch=asked.batch, key=asked.idempotency_key, job_id=job_id
     )
     if is_new:
-        job_id = await start(request, exports_table, export_id)
+        await start(request, exports_table, export_id, job_id)
     else:
         job_id = (await exports.find_export(database, export_id))["job_id"]
     return done(request, {"export": export_id, "id": job_id}, "/bulk", 202)

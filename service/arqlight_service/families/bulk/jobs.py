@@ -1,5 +1,6 @@
 """The jobs of bulk operations: how each is begun, begun again, and how it ended where it could not say so itself."""
 
+import uuid
 from typing import Any
 
 from aiohttp import web
@@ -25,19 +26,24 @@ _TASKS: dict[Table, tuple[Task, str]] = {
 }
 
 
-async def start(request: web.Request, table: Table, row_id: states.Id) -> str:
-    """Enqueue the job of an operation; its id."""
+def new_job_id() -> str:
+    """An id for the job of an operation: written with the operation, before the job is enqueued."""
+    return uuid.uuid4().hex
+
+
+async def start(request: web.Request, table: Table, row_id: states.Id, job_id: str) -> None:
+    """Enqueue the job of an operation."""
     task, argument = _TASKS[table]
-    job_id = await enqueue(request, task, **{argument: row_id})
-    await states.note(request.app[DATABASE], table, row_id, job_id=job_id)
-    return job_id
+    await enqueue(request, task, job_id, **{argument: row_id})
 
 
 async def start_again(request: web.Request, table: Table, row_id: states.Id, state: str, **values: Any) -> str:
     """Enqueue a new job for an operation that failed or was cancelled; its id. Raises Problem 409."""
-    if not await states.restart(request.app[DATABASE], table, row_id, **values):
+    job_id = new_job_id()
+    if not await states.restart(request.app[DATABASE], table, row_id, job_id, **values):
         raise Problem(409, f"{row_id} is {state}; only what failed or was cancelled can be retried")
-    return await start(request, table, row_id)
+    await start(request, table, row_id, job_id)
+    return job_id
 
 
 async def settled(request: web.Request, table: Table, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -65,12 +65,21 @@ def tables() -> dict[str, Table]:
 
 
 async def request_export(
-    database: Database, table: str, kind: str, *, batch: int | None = None, key: str | None = None
+    database: Database,
+    table: str,
+    kind: str,
+    *,
+    batch: int | None = None,
+    key: str | None = None,
+    job_id: str | None = None,
 ) -> tuple[str, bool]:
-    """Note that an export is wanted: its id, for `export_table`, and whether that is still to be enqueued.
+    """Note that an export is wanted: its id, for `export_table`, and whether it is new.
 
-    With `batch` it is of the licences of that batch alone. Under the same `key` it is the same export. Raises
-    InvalidInput.
+    :param batch: whose licences it is of, alone.
+    :param key: under the same one it is the same export.
+    :param job_id: of the job that will write it.
+
+    Raises InvalidInput.
     """
     if table not in tables():
         raise InvalidInput("table", f"no table {table[:100]!r}; there are {', '.join(tables())}")
@@ -82,7 +91,8 @@ async def request_export(
             await find_batch(database, batch)
         except NotFound as error:
             raise InvalidInput("batch", str(error)) from error
-    new = {"id": f"ex_{secrets.token_hex(8)}", "table_name": table, "format": kind, "batch_id": batch}
+    new = {"id": f"ex_{secrets.token_hex(8)}", "table_name": table, "format": kind, "batch_id": batch,
+           "job_id": job_id}  # fmt: skip
     row, is_new = await states.request(database, exports, new, key, ("table_name", "format", "batch_id"))
     return str(row.id), is_new
 

@@ -43,15 +43,20 @@ def check_batch(product: str, count: int) -> None:
         raise InvalidInput("count", f"{str(count)[:50]} is not between 1 and {MOST_KEYS:,}")
 
 
-async def request_batch(database: Database, product: str, count: int, key: str | None = None) -> tuple[int, bool]:
-    """Note that a batch is wanted: its id, for `generate_licence_keys`, and whether that is still to be enqueued.
+async def request_batch(
+    database: Database, product: str, count: int, *, key: str | None = None, job_id: str | None = None
+) -> tuple[int, bool]:
+    """Note that a batch is wanted: its id, for `generate_licence_keys`, and whether it is new.
 
-    Under the same `key` it is the same batch. Raises InvalidInput.
+    :param key: under the same one it is the same batch.
+    :param job_id: of the job that will make it.
+
+    Raises InvalidInput.
     """
     check_batch(product, count)
     async with database.begin() as connection:
         made_in = await origin_of(connection)
-    new = {"id": random_batch(), "product": product, "count": count, "made_in": made_in}
+    new = {"id": random_batch(), "product": product, "count": count, "made_in": made_in, "job_id": job_id}
     row, is_new = await states.request(database, batches, new, key, ("product", "count"))
     return int(row.id), is_new
 

@@ -60,7 +60,7 @@ def storable(text: str) -> str:
 async def request(
     database: Database, table: Table, new: Mapping[str, Any], key: str | None, asked: Sequence[str]
 ) -> tuple[Any, bool]:
-    """The row of an operation that is wanted, and whether its job is still to be enqueued.
+    """The row of an operation that is wanted, and whether it is new.
 
     Under a `key` that was used, it is the row that was made then. Raises InvalidInput when that one was asked for with
     other values in the columns `asked`.
@@ -76,14 +76,17 @@ async def request(
     if differs := [name for name in asked if row._mapping[name] != new[name]]:
         was = row._mapping[differs[0]]
         raise InvalidInput("idempotency_key", f"{key!r} was used with {differs[0]} {was!r}; choose another key")
-    return row, row.job_id is None and row.state == "waiting"
+    return row, False
 
 
-async def restart(database: Database, table: Table, row_id: Id, **values: Any) -> bool:
-    """Set a failed or cancelled operation to waiting, for a new job; False when it is in another state."""
+async def restart(database: Database, table: Table, row_id: Id, job_id: str, **values: Any) -> bool:
+    """Set a failed or cancelled operation to waiting, for a new job; False when it is in another state.
+
+    The job's id is written before the job is enqueued: where that fails, its absence is seen, and said.
+    """
     stopped = update(table).where(table.c.id == row_id, table.c.state.in_(STOPPED))
     async with database.begin() as connection:
-        done = await connection.execute(stopped.values(state="waiting", reason=None, job_id=None, **values))
+        done = await connection.execute(stopped.values(state="waiting", reason=None, job_id=job_id, **values))
     return bool(done.rowcount)
 
 
