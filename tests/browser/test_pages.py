@@ -35,7 +35,7 @@ from tests.support.webhooks import deliver, raise_event, receiving, register
 
 Open = Callable[..., Awaitable[Page]]
 PATHS = ("/", "/jobs", "/failed", "/queues", "/workers", "/schedules", "/charts", "/logs", "/settings", "/templates",
-         "/templates/licence_key?compare=0", "/webhooks", "/bulk", "/sync")  # fmt: skip
+         "/templates/licence_key?compare=0", "/suppressions", "/webhooks", "/bulk", "/sync")  # fmt: skip
 
 
 async def boom(ctx: dict[str, Any], **kwargs: Any) -> None:

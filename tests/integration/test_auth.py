@@ -23,7 +23,7 @@ from tests.support.waiting import eventually
 
 PUBLIC = {
     "/sign-in/provider", "/sign-in/callback", "/healthz", "/readyz", "/sign-in", "/api/v1/licences/public-key",
-    "/static",
+    "/static", "/unsubscribe", "/api/v1/sync/{marketplace}/events",
 }  # fmt: skip
 ADMIN = {
     "/api/v1/queues/{queue}/empty", "/api/v1/schedules/{name}", "/api/v1/settings/{kind}/{name}", "/api/v1/webhooks",

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from aiosmtpd.smtp import AuthResult
+from aiosmtplib import SMTPRecipientsRefused
 from arq import Retry
 from jinja2 import StrictUndefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -20,6 +21,8 @@ from arqlight.families.email import templates
 from arqlight.families.email.message import InvalidEmail
 from arqlight.families.email.rendering import MOST_SECONDS, Renderer
 from arqlight.families.email.sending import CodeExpired, RecipientRefused, send_email, send_two_factor_code
+from arqlight.families.email.tables import email_sends
+from arqlight.jobs.display import as_json
 from arqlight.settings import Settings
 from tests.support.smtp import MailServer
 
@@ -345,3 +348,112 @@ async def test_a_local_part_that_needs_smtputf8_goes_out_with_it_and_fails_at_on
             assert not server.messages
     finally:
         await asyncio.to_thread(server.stop)
+
+
+async def test_the_message_id_of_a_result_is_text_as_it_stands_in_the_mail(
+    mailing: Family, mail_server: MailServer
+) -> None:
+    sent = await send_email(await mailing(), "x@example.org", "alert", title="a", text="b")
+    assert type(sent["message_id"]) is str
+    assert sent["message_id"] == str(mail_server.messages[0]["Message-ID"])
+    assert as_json(sent)["message_id"] == sent["message_id"], "as the page of the job shows it"
+
+
+@pytest.mark.parametrize("ending", ["deferred at the last try", "cancelled"])
+async def test_a_key_is_free_after_an_attempt_that_did_not_send_however_it_ended(
+    mailing: Family, mail_server: MailServer, ending: str
+) -> None:
+    ctx = await mailing()
+    args: dict[str, Any] = {"idempotency_key": "order 7", "title": "a", "text": "b"}
+    if ending == "cancelled":
+        mail_server.pause_s = 30
+        running = asyncio.create_task(send_email(ctx, "busy@example.org", "alert", **args))
+        await asyncio.to_thread(mail_server.receiving.wait, 20)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        mail_server.pause_s = 0
+    else:
+        mail_server.refused = {"busy@example.org": "451 4.3.0 try later"}
+        with pytest.raises(SMTPRecipientsRefused):
+            await send_email({**ctx, "job_try": 6}, "busy@example.org", "alert", **args)
+    sent = await send_email({**ctx, "job_id": "two"}, "here@example.org", "alert", **args)
+    assert "suppressed" not in sent
+    assert [str(mail["To"]) for mail in mail_server.messages] == ["here@example.org"]
+
+
+async def test_what_two_jobs_send_under_one_key_is_one_mail_to_its_reader(
+    mailing: Family, mail_server: MailServer
+) -> None:
+    """The server took the mail and the connection broke before its answer: another job sends it again."""
+    ctx = await mailing()
+    args: dict[str, Any] = {"idempotency_key": "order 7", "title": "a", "text": "b"}
+    await send_email(ctx, "x@example.org", "alert", **args)
+    await release_all(ctx["database"])
+    await send_email({**ctx, "job_id": "two"}, "x@example.org", "alert", **args)
+    assert len({str(mail["Message-ID"]) for mail in mail_server.messages}) == 1
+
+
+async def release_all(database: Database) -> None:
+    async with database.begin() as connection:
+        await connection.execute(email_sends.delete())
+
+
+async def test_codes_and_mails_share_one_rate_and_codes_go_first(mailing: Family, mail_server: MailServer) -> None:
+    ctx = await mailing(smtp_per_minute=6)
+    mail: dict[str, Any] = {"title": "a", "text": "b"}
+    await send_email(ctx, "x@example.org", "alert", **mail)
+    with pytest.raises(NotYet):
+        await send_email({**ctx, "job_id": "two"}, "y@example.org", "alert", **mail)
+    await send_two_factor_code({**ctx, "job_id": "code"}, "ada@example.org", code="123456")
+    with pytest.raises(NotYet):
+        await send_two_factor_code({**ctx, "job_id": "code 2"}, "ada@example.org", code="654321")
+    assert [str(each["To"]) for each in mail_server.messages] == ["x@example.org", "ada@example.org"]
+
+
+async def test_an_html_part_that_comes_out_empty_is_not_sent_and_an_empty_text_fails(
+    mailing: Family, mail_server: MailServer
+) -> None:
+    ctx = await mailing()
+    parts = {"subject": "Hello", "text": "Dear {{ name }}", "html": "\n{% if name == 'Ada' %}<p>Hi</p>{% endif %}\n"}
+    await templates.save_template(ctx["database"], ctx["renderer"], "greeting", parts, who="ada")
+    await send_email(ctx, "x@example.org", "greeting", name="Grace")
+    await send_email(ctx, "x@example.org", "greeting", name="Ada")
+    assert [mail.get_content_type() for mail in mail_server.messages] == ["text/plain", "multipart/alternative"]
+    await templates.save_template(ctx["database"], ctx["renderer"], "only", {**parts, "text": "{{ name }}"}, who="ada")
+    with pytest.raises(InvalidEmail, match="the text of the template comes out empty"):
+        await send_email(ctx, "x@example.org", "only", name=" ")
+    assert len(mail_server.messages) == 2
+
+
+async def test_a_variable_that_the_template_does_not_use_fails_by_its_name(
+    mailing: Family, mail_server: MailServer
+) -> None:
+    ctx = await mailing()
+    for unknown in ("titel", "subject", "cc"):
+        with pytest.raises(InvalidEmail, match=f"'alert': {unknown}: the template does not use it; it uses severity"):
+            await send_email(ctx, "x@example.org", "alert", title="a", text="b", **{unknown: "c"})
+    assert not mail_server.messages
+    # A code's template need not say for how long it is valid.
+    parts = {"subject": "{{ code }}", "text": "{{ code }}", "html": ""}
+    await templates.save_template(ctx["database"], ctx["renderer"], "two_factor", parts, who="ada")
+    await send_two_factor_code(ctx, "x@example.org", code="123456")
+    # Nor need an alert's that somebody wrote anew use all that alerts come with.
+    await templates.save_template(ctx["database"], ctx["renderer"], "alert", {**parts, "subject": "{{ title }}",
+                                  "text": "{{ title }}"}, who="ada")  # fmt: skip
+    await send_email(ctx, "x@example.org", "alert", severity="warning", title="a", text="b", url="https://c")
+
+
+@pytest.mark.parametrize("code", [123e45, True, None, 10**20, "", "1\n2", ["1"]])
+async def test_a_code_whose_digits_are_not_sure_is_not_sent(
+    mailing: Family, mail_server: MailServer, code: Any
+) -> None:
+    with pytest.raises(InvalidEmail, match="code"):
+        await send_two_factor_code(await mailing(), "x@example.org", code=code)
+    assert not mail_server.messages
+
+
+@pytest.mark.parametrize("life_s", [10**400, float("nan"), -1, "300", True, None])
+async def test_a_life_that_is_none_is_refused_by_name(mailing: Family, life_s: Any) -> None:
+    with pytest.raises(InvalidEmail, match="life_s"):
+        await send_two_factor_code(await mailing(), "x@example.org", code="123456", life_s=life_s)

@@ -19,7 +19,7 @@ from redis import Redis
 
 from arqlight.embedded.postgres import LONGEST_SOCKET, postgres_server
 from arqlight.errors import SettingsError
-from arqlight.families.bulk.storage import Folder
+from arqlight.families.storage import Folder
 from arqlight.key_ring import KeyRing
 from arqlight.private_files import OTHERS
 from arqlight.settings import ADDRESS_FILE, DATABASE_FILE, IN_DATA_DIR, LOCK_FILE, load_settings

@@ -75,6 +75,12 @@ class Task(Function):
         return await self.coroutine(ctx, *args, **kwargs)
 
 
+def is_last_try(ctx: dict[Any, Any], tries: int) -> bool:
+    """Whether a job whose attempt fails is not tried again. A page may override `tries`, the task's own."""
+    override = ctx.get("override")
+    return bool(ctx.get("job_try", 1) >= ((override and override.tries) or tries))
+
+
 def task(
     *,
     queue: str = "default",
@@ -96,10 +102,10 @@ def task(
 
     def again(ctx: dict[Any, Any], error: BaseException) -> BaseException:
         """A Retry after the back-off while tries are left, else the error itself."""
+        if is_last_try(ctx, tries):
+            return error
         number = ctx.get("job_try", 1)
         override = ctx.get("override")
-        if number >= ((override and override.tries) or tries):
-            return error
         wait = backoff.overridden(override) if override else backoff
         retry = Retry(defer=wait.delay_s(number))
         retry.__cause__ = error

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlunsplit
 
 from aiohttp import web
 
+from arqlight.connections.connection import Connection
 from arqlight.jobs.queues import queue_name
 from arqlight.journal.journal import NewJob
 from arqlight.tasks import Task
@@ -48,10 +49,15 @@ def back_to(request: web.Request, page: str) -> str:
     return page + suffix(request.query.get("connection"))
 
 
-async def enqueue(request: web.Request, task: Task, **kwargs: Any) -> str:
-    """Enqueue one of the bundled tasks in its own queue, where its jobs go to; the job's id."""
+def place_of(request: web.Request, task: Task) -> Connection:
+    """The connection that jobs of a bundled task go to. Raises NotFound."""
     route = request.app[SETTINGS].route(task.name, queue_name(task.queue))
-    connection = request.app[CONNECTIONS].find(route or task.connection)
-    job_id = (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs)]))[0]
+    return request.app[CONNECTIONS].find(route or task.connection)
+
+
+async def enqueue(request: web.Request, task: Task, new_id: str | None = None, /, **kwargs: Any) -> str:
+    """Enqueue one of the bundled tasks in its own queue, where its jobs go to; the job's id, which `new_id` chooses."""
+    connection = place_of(request, task)
+    job_id = (await connection.journal.enqueue([NewJob(task.name, task.queue, (), kwargs, new_id)]))[0]
     tell(request, after={"task": task.name, "id": job_id})
     return job_id

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 from typing import Any
 
 import click
@@ -29,7 +30,8 @@ def enqueue(
 ) -> None:
     """Enqueue a job: `arqlight enqueue send_email to=ada@example.org template=two_factor code=123456`.
 
-    An argument with "=" is passed by name. Values are read as JSON where they are JSON, else as text.
+    An argument with "=" is passed by name. Values are read as JSON where they are JSON, else as text;
+    a number that would be written otherwise again (123E45, 1.10) is text.
     """
 
     args, kwargs = read_arguments(arguments)
@@ -56,9 +58,12 @@ def read_arguments(arguments: tuple[str, ...]) -> tuple[list[Any], dict[str, Any
 
 def _read_value(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except ValueError:
         return text
+    # 123E45 is a code that somebody typed, and 1.10 a version: a number only where nothing of its spelling is lost.
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return text if is_number and (not math.isfinite(value) or json.dumps(value) != text) else value
 
 
 async def _enqueue(asked: JobRequest, connection: str | None) -> str:

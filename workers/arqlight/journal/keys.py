@@ -64,6 +64,7 @@ KEYS: dict[str, str] = {
     "turns": "arqlight:turns:",  # string for each limit of a rate: when its next turn is, ms
     "slots": "arqlight:slots:",  # sorted set for each limit of so many at once: holder -> its latest end, ms
     "slot_line": "arqlight:slot-line:",  # hash for each: average time that one is held, last place in line
+    "batches_made": "arqlight:batch-made:",  # string for each batch of licence keys: how many of it are committed
     "limits": "arqlight:limits",  # hash: queue -> how many of its jobs may run at once, over all workers
     # ours: who may come in
     "users": "arqlight:users",  # hash: name -> JSON, with the password's hash

@@ -12,14 +12,17 @@ from arqlight.settings import Settings
 LONGEST_SLEEP_S = 2.0
 
 
-async def take_turn(redis: Redis, settings: Settings, name: str, per_minute: int) -> None:
+async def take_turn(redis: Redis, settings: Settings, name: str, per_minute: int, *, burst: int | None = None) -> None:
     """Return when it is this job's turn under the limit `name`.
+
+    :param burst: how many may go at once, by default a tenth of `per_minute`. Under one limit those with the larger
+        burst go first: they take turns that the others still wait for, and the others wait longer.
 
     Raises NotYet when the turn is more than two seconds away: the job goes back, its attempt not counted.
     """
     scripts = Scripts(redis, settings)
-    burst = max(1, per_minute // 10)
-    while wait_ms := int(await scripts.run("take_turn", name, per_minute, burst)):
+    at_once = max(1, per_minute // 10) if burst is None else burst
+    while wait_ms := int(await scripts.run("take_turn", name, per_minute, at_once)):
         wait_s = wait_ms / 1000
         if wait_s > LONGEST_SLEEP_S:
             # Spread out, or all who wait would come back at once.

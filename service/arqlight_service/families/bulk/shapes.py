@@ -12,7 +12,9 @@ class Batch(Answer):
     product: str
     count: int
     made: int
-    state: Literal["waiting", "running", "done", "cancelled"]
+    state: Literal["waiting", "running", "done", "failed", "cancelled"]
+    reason: str | None
+    """Why it waits, failed or was cancelled."""
     job_id: str | None
     created_at: Moment
 
@@ -22,6 +24,7 @@ class NewBatch(Answer):
 
     batch: int
     id: str
+    """The job's."""
 
 
 class Export(Answer):
@@ -30,7 +33,11 @@ class Export(Answer):
     id: str
     table: str
     format: str
-    state: Literal["waiting", "running", "done", "expired"]
+    batch: int | None
+    """The batch of licence keys it is of; null for the whole table."""
+    state: Literal["waiting", "running", "done", "failed", "cancelled", "expired"]
+    reason: str | None
+    """Why it waits, failed or was cancelled."""
     path: str | None
     rows: int
     size_bytes: int | None
@@ -47,3 +54,4 @@ class NewExport(Answer):
 
     export: str
     id: str
+    """The job's."""

@@ -8,7 +8,7 @@ from pydantic import Field
 from arqlight.errors import InvalidInput
 from arqlight.families.email import templates
 from arqlight.families.email.message import InvalidEmail, parse_address
-from arqlight.families.email.sending import send_email
+from arqlight.families.email.sending import check_known, send_email, taken_by
 from arqlight_service.api.answers import done, enqueue
 from arqlight_service.api.call import call
 from arqlight_service.api.requests import Strict
@@ -31,12 +31,23 @@ class TemplateParts(Strict):
     subject: str
     text: str
     html: str
+
+
+class SavedTemplate(TemplateParts):
+    """A template as it is saved."""
+
+    sender: str = Field("", max_length=500)
+    """The From address; without one it is ARQLIGHT_SMTP_FROM."""
+    reply_to: str = Field("", max_length=500)
+    transactional: bool = True
+    """False for what a reader may leave: it carries a link to unsubscribe (RFC 8058)."""
     note: str = Field("", max_length=500)
 
 
 class Preview(TemplateParts):
     """A template to look at with these variables."""
 
+    note: str = Field("", max_length=500)
     variables: dict[str, Any] = Field({}, max_length=PREVIEW_VARIABLES)
 
 
@@ -94,17 +105,21 @@ async def preview(request: web.Request, asked: Preview) -> web.Response:
     Role.ADMIN,
     tag="e-mail templates",
     answers={201: Template},
-    body=TemplateParts,
+    body=SavedTemplate,
     refuses=(404, 409),
     does="save template {name}",
 )
-async def save_template(request: web.Request, asked: TemplateParts) -> web.Response:
+async def save_template(request: web.Request, asked: SavedTemplate) -> web.Response:
     """Save a new version, which is sent from now on."""
     name = request.match_info["name"]
     saved = await templates.save_template(
-        request.app[DATABASE], request.app[RENDERER], name, asked.model_dump(exclude={"note"}), note=asked.note,
+        request.app[DATABASE],
+        request.app[RENDERER],
+        name,
+        asked.model_dump(include=set(TemplateParts.model_fields)),
+        **asked.model_dump(exclude=set(TemplateParts.model_fields)),
         who=actor(request),
-    )  # fmt: skip
+    )
     tell(request, after={"version": saved.version})
     return done(request, saved.to_json(), f"/templates/{name}", 201)
 
@@ -126,9 +141,10 @@ async def send_test(request: web.Request, asked: TestMail) -> web.Response:
     except InvalidEmail as error:
         raise InvalidInput("to", str(error)) from error
     names = template.variables or tuple(await request.app[RENDERER].variables_of(template.parts))
+    if taken := sorted(templates.RESERVED & set(asked.variables)):
+        raise InvalidInput("variables", f"{taken[0]} is not a variable of a template")
+    check_known(await taken_by(request.app[RENDERER], template), asked.variables)
     variables = {name: name for name in names} | asked.variables
-    if {"to", "template", "idempotency_key"} & set(variables):
-        raise InvalidInput("variables", "to, template and idempotency_key are not variables of a template")
     job_id = await enqueue(request, send_email, to=asked.to, template=template.name, **variables)
     return done(request, {"id": job_id}, f"/templates/{template.name}", 202)
 

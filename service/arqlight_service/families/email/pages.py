@@ -8,8 +8,10 @@ from pydantic import BeforeValidator
 
 from arqlight.errors import NotFound
 from arqlight.families.email import templates
+from arqlight.families.email.settings import EmailSettings
 from arqlight_service.api.problems import Problem
 from arqlight_service.api.requests import Strict, from_json, parse_input
+from arqlight_service.app_keys import SETTINGS
 from arqlight_service.auth.roles import Role, needs
 from arqlight_service.families.database import DATABASE
 from arqlight_service.families.email.renderer import RENDERER
@@ -76,6 +78,7 @@ async def template_page(request: web.Request) -> dict[str, Any]:
     variables = list(current.variables) or await request.app[RENDERER].variables_of(current.parts)
     return {
         "page": "templates",
+        "smtp_from": request.app[SETTINGS].of(EmailSettings).smtp_from,
         "template": {**current.to_json(), "variables": variables},
         "versions": [version.to_json() for version in versions],
         "changes": changes,

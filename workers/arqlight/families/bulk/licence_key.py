@@ -3,9 +3,14 @@
 A key is 128 characters of Crockford's base 32 (https://www.crockford.com/base32.html: no I, L, O, U; upper and lower
 case mean the same) in 16 groups of 8: 15 bytes of what it says, 64 of Ed25519 signature (RFC 8032), and a check
 character, modulo 37, that finds a typing error before anything is verified.
+
+What it says is its form, the product, the batch and the number in it. A batch's id is random: a database that was
+restored or copied repeats what it would count, and two copies would make the same keys. Keys of form 1 are of the time
+when ids were counted; batches of that time go on in that form.
 """
 
 import hashlib
+import secrets
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
@@ -24,7 +29,9 @@ from arqlight.settings import Settings
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CHECKS = ALPHABET + "*~$=U"
-FORM = 1
+COUNTED, RANDOM = 1, 2  # forms
+FIRST_RANDOM, BEYOND_RANDOM = 2**32, 2**40
+_BATCH_BYTES = {COUNTED: 4, RANDOM: 5}
 SAID_BYTES, SIGNATURE_BYTES = 15, 64
 CHARACTERS, GROUP = 127, 8
 _DECODED = {character: value for value, character in enumerate(ALPHABET)} | {"O": 0, "I": 1, "L": 1}
@@ -52,9 +59,16 @@ def tag_of(product: str) -> bytes:
     return hashlib.sha256(product.encode()).digest()[:6]
 
 
+def random_batch() -> int:
+    """An id for a new batch."""
+    return FIRST_RANDOM + secrets.randbelow(BEYOND_RANDOM - FIRST_RANDOM)
+
+
 def make_key(signer: Ed25519PrivateKey, product_tag: bytes, batch: int, number: int) -> str:
     """The key of one licence: always the same for the same signer, batch and number."""
-    said = bytes([FORM]) + product_tag + batch.to_bytes(4, "big") + number.to_bytes(4, "big")
+    form = COUNTED if batch < FIRST_RANDOM else RANDOM
+    size = _BATCH_BYTES[form]
+    said = bytes([form]) + product_tag + batch.to_bytes(size, "big") + number.to_bytes(8 - size, "big")
     return _write(said + signer.sign(said))
 
 
@@ -68,9 +82,9 @@ def verify_key(key: str, public: Ed25519PublicKey) -> Licence:
         raise InvalidLicence(
             "its signature is not of this public key: it was forged, or made by somebody else"
         ) from None
-    if said[0] != FORM:
+    if (size := _BATCH_BYTES.get(said[0])) is None:
         raise InvalidLicence(f"it is of form {said[0]}, which this version does not know")
-    return Licence(int.from_bytes(said[7:11], "big"), int.from_bytes(said[11:15], "big"), said[1:7])
+    return Licence(int.from_bytes(said[7 : 7 + size], "big"), int.from_bytes(said[7 + size :], "big"), said[1:7])
 
 
 def signing_key(settings: Settings, keys: KeyRing) -> Ed25519PrivateKey:

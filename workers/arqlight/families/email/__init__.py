@@ -7,6 +7,7 @@ FAMILY = Family(
     name="email",
     tasks=("arqlight.families.email.sending:send_email", "arqlight.families.email.sending:send_two_factor_code"),
     settings=EmailSettings,
+    check="arqlight.families.email.check:check",
     on_startup="arqlight.families.email.clients:open_clients",
     on_shutdown="arqlight.families.email.clients:close_clients",
 )

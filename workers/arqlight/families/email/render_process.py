@@ -27,6 +27,10 @@ PARTS = ("subject", "text", "html")
 LAYOUT = {"layout.html": (Path(__file__).parent / "built_in" / "layout.html").read_text()}
 
 
+# What the HTML part, and the layout around it, is given besides the variables.
+GIVEN = {"subject": "", "language": "en", "reply_to": "", "unsubscribe_url": ""}
+
+
 class Refused(Exception):
     """A template that cannot be used: which part, and why."""
 
@@ -90,12 +94,13 @@ def variables_of(template: dict[str, str]) -> list[str]:
     found: set[str] = set()
     for part in PARTS:
         try:
-            found |= meta.find_undeclared_variables(ENVIRONMENTS[part].parse(template[part]))
+            names = meta.find_undeclared_variables(ENVIRONMENTS[part].parse(template[part]))
+            found |= names - GIVEN.keys() if part == "html" else names
         except TemplateSyntaxError as error:
             raise Refused(part, f"line {error.lineno}: {error.message}") from None
         except (RecursionError, MemoryError):
             raise Refused(part, "it is nested too deep") from None
-    return sorted(found - {"subject"} - set(ENVIRONMENTS["html"].globals))
+    return sorted(found - set(ENVIRONMENTS["html"].globals))
 
 
 def answer(asked: dict[str, Any]) -> dict[str, Any]:
@@ -107,7 +112,7 @@ def answer(asked: dict[str, Any]) -> dict[str, Any]:
         variables: dict[str, Any] = asked["variables"]
         subject = " ".join(render_part("subject", template["subject"], variables).split())
         text = render_part("text", template["text"], variables)
-        html = render_part("html", template["html"], variables | {"subject": subject})
+        html = render_part("html", template["html"], variables | GIVEN | asked["layout"] | {"subject": subject})
     except Refused as refused:
         return {"field": refused.field, "reason": refused.reason}
     return {"subject": subject, "text": text, "html": html}

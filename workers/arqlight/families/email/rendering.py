@@ -33,9 +33,16 @@ class Renderer:
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
 
-    async def render(self, template: Mapping[str, str], variables: Mapping[str, Any]) -> Rendered:
-        """The parts (`subject`, `text`, `html`) filled in. Raises InvalidInput, which names the part and the reason."""
-        answer = await self._ask({"template": dict(template), "variables": _plain(variables)})
+    async def render(
+        self, template: Mapping[str, str], variables: Mapping[str, Any], layout: Mapping[str, str] | None = None
+    ) -> Rendered:
+        """The parts (`subject`, `text`, `html`) filled in. Raises InvalidInput, which names the part and the reason.
+
+        :param layout: what the HTML part is given besides: `language`, `reply_to`, `unsubscribe_url`.
+        """
+        answer = await self._ask(
+            {"template": dict(template), "variables": _plain(variables), "layout": dict(layout or {})}
+        )
         return Rendered(answer["subject"], answer["text"], answer["html"])
 
     async def variables_of(self, template: Mapping[str, str]) -> list[str]:

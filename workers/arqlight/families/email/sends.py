@@ -10,8 +10,8 @@ from arqlight.families.database import Database
 from arqlight.families.email.tables import email_sends as sends
 
 LOOK_AGAIN_S = 5.0
-# Longer than all attempts of a job take: whoever reserved the key has failed.
-GIVEN_UP_AFTER = timedelta(hours=2)
+# Longer than an attempt takes, which alone holds the key: whoever reserved it died.
+GIVEN_UP_AFTER = timedelta(minutes=15)
 
 
 async def reserve(database: Database, key: str, job_id: str) -> str | None:
@@ -43,7 +43,8 @@ async def mark_sent(database: Database, key: str, message_id: str) -> None:
         await connection.execute(sends.update().where(sends.c.key == key).values(message_id=message_id))
 
 
-async def release(database: Database, key: str) -> None:
-    """The mail under `key` will not go out: another may."""
+async def release(database: Database, key: str, job_id: str) -> None:
+    """The attempt of `job_id` did not send the mail under `key`: whoever asks next may."""
+    mine = (sends.c.key == key, sends.c.job_id == job_id, sends.c.message_id.is_(None))
     async with database.begin() as connection:
-        await connection.execute(sends.delete().where(sends.c.key == key, sends.c.message_id.is_(None)))
+        await connection.execute(sends.delete().where(*mine))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from arqlight.checked_fields import Secret, option
+from arqlight.families.storage import check_address
 from arqlight.setting_values import check_file, check_host, check_sender
 from arqlight.settings import FamilySettings
 
@@ -23,6 +24,12 @@ class EmailSettings(FamilySettings):
     smtp_connect_timeout_s: float = option(10, above=0, most=3600, about="Seconds to connect, TLS included.")
     smtp_send_timeout_s: float = option(30, above=0, most=3600, about="Seconds for each answer of the SMTP server.")
     smtp_connections: int = option(4, least=1, most=100, about="Connections to the mail server a worker keeps open.")
+    attachments_url: str | None = option(
+        None,
+        "Where attachments are read from: file:///folder or s3://bucket/prefix. Without it mails have none.",
+        check=check_address,
+    )
+    attachments_most_mb: float = option(10, above=0, most=100, about="Megabytes of a mail's attachments together.")
     smtp_per_minute: int = option(
         0, least=0, most=1_000_000, about="Mails a minute at most, over all workers; 0: no limit."
     )

@@ -1,5 +1,6 @@
 """The templates of mails: those that come with arqlight, and over them the versions that people saved."""
 
+import contextlib
 import difflib
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from sqlalchemy.dialects.postgresql import insert
 
 from arqlight.errors import DatabaseMissing, InvalidInput, NotFound
 from arqlight.families.database import Database
+from arqlight.families.email.languages import check_name, language_of, language_tag, names_for
+from arqlight.families.email.message import InvalidEmail, parse_address
 from arqlight.families.email.rendering import Renderer
 from arqlight.families.email.tables import email_template_versions as versions
 from arqlight.families.email.tables import email_templates as templates
@@ -23,12 +26,19 @@ SUBJECTS = {
     "alert": "[{{ severity | default('warning') | upper }}] {{ title }}",
 }
 LONGEST = {"subject": 500, "text": 100_000, "html": 200_000}
+LONGEST_ADDRESS = 500
 BUILT_IN_VERSION = 0
+# Arguments of `send_email` that are no variables.
+RESERVED = frozenset({"to", "template", "idempotency_key", "language", "reply_to", "attachments"})
 
 
 @dataclass(frozen=True, slots=True)
 class EmailTemplate:
-    """One version of a template. `variables` are the names its parts use; version 0 comes with arqlight."""
+    """One version of a template. `variables` are the names its parts use; version 0 comes with arqlight.
+
+    :param sender, reply_to: addresses, or "" for the setting's sender and for no Reply-To.
+    :param transactional: whether it is sent to those who want no more mail, and carries no link to unsubscribe.
+    """
 
     name: str
     version: int
@@ -36,6 +46,9 @@ class EmailTemplate:
     text: str
     html: str
     variables: tuple[str, ...] = ()
+    sender: str = ""
+    reply_to: str = ""
+    transactional: bool = True
     note: str = ""
     created_by: str = "arqlight"
     created_at: datetime | None = None
@@ -45,11 +58,25 @@ class EmailTemplate:
         """What the renderer takes."""
         return {"subject": self.subject, "text": self.text, "html": self.html}
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """What is saved beside the parts."""
+        return {"sender": self.sender, "reply_to": self.reply_to, "transactional": self.transactional}
+
     def to_json(self) -> dict[str, Any]:
         """As the API shows it."""
         at = self.created_at.isoformat(timespec="milliseconds") if self.created_at else None
-        return {"name": self.name, "version": self.version, **self.parts, "variables": list(self.variables),
-                "note": self.note, "created_by": self.created_by, "created_at": at}  # fmt: skip
+        return {
+            "name": self.name,
+            "version": self.version,
+            **self.parts,
+            **self.options,
+            "variables": list(self.variables),
+            "language": language_of(self.name),
+            "note": self.note,
+            "created_by": self.created_by,
+            "created_at": at,
+        }
 
 
 BUILT_IN = {
@@ -77,6 +104,17 @@ async def find_template(database: Database, name: str, version: int | None = Non
     raise NotFound(f"no template {name!r}; there are {', '.join(t.name for t in await list_templates(database))}")
 
 
+async def find_localised(database: Database, name: str, language: str | None) -> EmailTemplate:
+    """The version that is sent, in the language or the nearest there is (RFC 4647, 3.4), at last in none.
+
+    Raises InvalidInput for what is no language, NotFound.
+    """
+    for each in names_for(name, language_tag(language))[:-1] if language is not None else ():
+        with contextlib.suppress(NotFound):
+            return await find_template(database, each)
+    return await find_template(database, name)
+
+
 async def list_templates(database: Database) -> list[EmailTemplate]:
     """Each template in the version that is sent: those that come with arqlight first."""
     found = dict(BUILT_IN)
@@ -98,13 +136,21 @@ async def list_versions(database: Database, name: str) -> list[EmailTemplate]:
 
 
 async def save_template(
-    database: Database, renderer: Renderer, name: str, parts: dict[str, str], *, note: str = "", who: str
+    database: Database,
+    renderer: Renderer,
+    name: str,
+    parts: dict[str, str],
+    *,
+    sender: str = "",
+    reply_to: str = "",
+    transactional: bool = True,
+    note: str = "",
+    who: str,
 ) -> EmailTemplate:
     """Save a new version, which is sent from now on. Raises InvalidInput (field and reason), DatabaseMissing."""
     if not database.is_set:
         raise DatabaseMissing
-    if not (name.isascii() and name.isidentifier() and len(name) <= 100):
-        raise InvalidInput("name", f"{name[:100]!r} is no name; write letters, digits and _, such as order_shipped")
+    check_name(name)
     for part, longest in LONGEST.items():
         check_text(part, parts[part], longest, lines=True)
     check_text("note", note, 500)
@@ -112,7 +158,13 @@ async def save_template(
         raise InvalidInput("subject", "it is empty")
     if not parts["text"].strip():
         raise InvalidInput("text", "it is empty; mail without text is taken for spam")
+    for field, address in (("sender", sender), ("reply_to", reply_to)):
+        check_optional_address(field, address)
     names = await renderer.variables_of(parts)
+    if taken := sorted(RESERVED & set(names)):
+        raise InvalidInput(
+            taken[0], f"{', '.join(sorted(RESERVED))} say how a mail is sent; name the variable otherwise"
+        )
     await try_out(renderer, parts, {name: name for name in names})
     async with database.begin() as connection:
         # The row of the template is the lock: two who save at once get two versions.
@@ -121,7 +173,17 @@ async def save_template(
         newest = select(func.coalesce(func.max(versions.c.version), BUILT_IN_VERSION)).where(versions.c.name == name)
         version = (await connection.execute(newest)).scalar_one() + 1
         await connection.execute(
-            insert(versions).values(name=name, version=version, variables=names, note=note, created_by=who, **parts)
+            insert(versions).values(
+                name=name,
+                version=version,
+                variables=names,
+                note=note,
+                created_by=who,
+                **parts,
+                sender=sender,
+                reply_to=reply_to,
+                transactional=transactional,
+            )
         )
         await connection.execute(templates.update().where(templates.c.name == name).values(version=version))
     return await find_template(database, name, version)
@@ -137,10 +199,21 @@ async def try_out(renderer: Renderer, parts: dict[str, str], samples: dict[str, 
             raise
 
 
+def check_optional_address(field: str, address: object) -> None:
+    """Raises InvalidInput for what is neither an address nor empty."""
+    if address != "":
+        try:
+            parse_address(address, field)
+            check_text(field, str(address), LONGEST_ADDRESS)
+        except InvalidEmail as error:
+            raise InvalidInput(field, str(error)) from error
+
+
 async def roll_back(database: Database, renderer: Renderer, name: str, version: int, *, who: str) -> EmailTemplate:
     """Send an older version again, as a new one: what was sent when stays told."""
     older = await find_template(database, name, version)
-    return await save_template(database, renderer, name, older.parts, note=f"Back to version {version}", who=who)
+    note = f"Back to version {version}"
+    return await save_template(database, renderer, name, older.parts, **older.options, note=note, who=who)
 
 
 def difference(before: EmailTemplate, after: EmailTemplate) -> dict[str, list[str]]:
@@ -158,6 +231,6 @@ def difference(before: EmailTemplate, after: EmailTemplate) -> dict[str, list[st
 
 def _template(row: Any) -> EmailTemplate:
     return EmailTemplate(
-        row.name, row.version, row.subject, row.text, row.html, tuple(row.variables), row.note, row.created_by,
-        row.created_at,
+        row.name, row.version, row.subject, row.text, row.html, tuple(row.variables), row.sender,
+        row.reply_to, row.transactional, row.note, row.created_by, row.created_at,
     )  # fmt: skip

@@ -1,16 +1,16 @@
-"""Where exports are kept: a local folder, or S3 and its like, by address."""
+"""Where files are kept, exports and attachments: a local folder, or S3 and its like, by address."""
 
 import logging
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from arqlight.errors import SettingsError
 from arqlight.extras import needed_for
-from arqlight.families.bulk.settings import BulkSettings
 from arqlight.private_files import close, make_folder, open_file
-from arqlight.settings import EXPORTS, Settings
+from arqlight.setting_values import check_folder
 
 logger = logging.getLogger("arqlight.bulk")
 CHUNK_BYTES = 256 * 1024
@@ -36,8 +36,8 @@ class Store(Protocol):
         """A new file; one of that name is replaced."""
         ...
 
-    def read(self, name: str) -> AsyncIterator[bytes]:
-        """What a file holds, in parts. Raises FileNotFoundError with the first of them."""
+    def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
+        """What a file holds from byte `start` to before `end`, in parts. Raises FileNotFoundError with the first."""
         ...
 
     def remove(self, name: str) -> None:
@@ -57,10 +57,15 @@ class Folder:
         """A new file."""
         return FileOfFolder(self._folder / name)
 
-    async def read(self, name: str) -> AsyncIterator[bytes]:
+    async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """What a file holds. A part of a local file is read in less time than a thread takes to be asked."""
-        with (self._folder / name).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
+        path = (self._folder / name).resolve()
+        if not path.is_relative_to(self._folder.resolve()):  # by a link, or by ".."
+            raise FileNotFoundError(name)
+        with path.open("rb") as file:
+            left = (os.fstat(file.fileno()).st_size if end is None else end) - file.seek(start)
+            while left > 0 and (chunk := file.read(min(CHUNK_BYTES, left))):
+                left -= len(chunk)
                 yield chunk
 
     def remove(self, name: str) -> None:
@@ -93,26 +98,30 @@ class FileOfFolder:
         self._draft.unlink(missing_ok=True)
 
 
-def open_store(settings: Settings) -> Store:
-    """The store that is set; a folder is made when it is missing. Raises SettingsError, MissingExtra.
+def check_address(url: str) -> None:
+    """Raises ValueError for an address that is no store's."""
+    parts = urlsplit(url)
+    if parts.scheme == "file" and not parts.netloc and parts.path.startswith("/"):
+        check_folder(Path(parts.path))
+    elif url and not (parts.scheme == "s3" and parts.netloc):
+        raise ValueError("only file:///folder and s3://bucket/prefix are known")
 
-    S3's keys, region and endpoint are read from the usual AWS_… variables.
+
+def open_store(url: str, setting: str) -> Store:
+    """The store at an address, which `setting` names; a folder is made when it is missing.
+
+    S3's keys, region and endpoint are read from the usual AWS_… variables. Raises SettingsError, MissingExtra.
     """
-    url = settings.of(BulkSettings).storage_url or (settings.data_dir / EXPORTS).resolve().as_uri()
     try:
         if url.startswith("file://"):
             return Folder(Path(url.removeprefix("file://")))
         if url.startswith("s3://"):
-            with needed_for(f"ARQLIGHT_STORAGE_URL={url!r}"):
-                from arqlight.families.bulk.s3 import Bucket
+            with needed_for(f"{setting}={url!r}"):
+                from arqlight.families.s3 import Bucket
 
             return Bucket(url)
     except (OSError, ValueError) as error:
         raise SettingsError(
-            f"ARQLIGHT_STORAGE_URL={url!r} cannot be used: {error}; write file:///folder or s3://bucket/prefix"
+            f"{setting}={url!r} cannot be used: {error}; write file:///folder or s3://bucket/prefix"
         ) from None
-    raise _unknown(url)
-
-
-def _unknown(url: str) -> SettingsError:
-    return SettingsError(f"ARQLIGHT_STORAGE_URL={url!r}: only file:// and s3:// are known")
+    raise SettingsError(f"{setting}={url!r}: only file:// and s3:// are known")

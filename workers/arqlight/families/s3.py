@@ -1,6 +1,7 @@
-"""Exports in S3 and its like. Loaded where such an address is set: it needs the extra `s3`."""
+"""Files in S3 and its like. Loaded where such an address is set: it needs the extra `s3`."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import obstore
 from obstore.exceptions import BaseError
@@ -25,9 +26,16 @@ class Bucket:
         """A new object."""
         return FileOfBucket(self._store, name)
 
-    async def read(self, name: str) -> AsyncIterator[bytes]:
+    async def read(self, name: str, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
         """What an object holds."""
-        found = await obstore.get_async(self._store, name)
+        if start == end:
+            return
+        wanted: Any = None  # obstore's GetOptions, which is there for the type checker alone
+        if end is not None:
+            wanted = {"range": (start, end)}
+        elif start:
+            wanted = {"range": {"offset": start}}
+        found = await obstore.get_async(self._store, name, options=wanted)
         async for chunk in found.stream(min_chunk_size=CHUNK_BYTES):
             yield bytes(chunk)
 
