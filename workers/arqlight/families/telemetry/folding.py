@@ -15,6 +15,7 @@ from arqlight.tasks import Backoff, task
 
 EVENTS_A_JOB = 500
 KEPT_IDS = LATEST + timedelta(days=1)
+ID_COLUMNS = ("fingerprint", "product", "event_id")
 
 
 @task(queue="telemetry", tries=8, timeout_s=120, backoff=Backoff(first_s=1, longest_s=300), keep_result_s=600)
@@ -24,14 +25,14 @@ async def fold_telemetry(ctx: dict[str, Any], events: list[dict[str, Any]]) -> d
     Returns `{"counted", "repeated"}`.
     """
     # Always in the same order: two jobs that share devices must not wait for each other.
-    unique = {(event["fingerprint"], event["id"]): event for event in events}
+    unique = {_key(event): event for event in reversed(events)}  # of one that stands twice, the first counts
     ordered = [unique[key] for key in sorted(unique)]
     async with ctx["database"].begin() as connection:
-        ids = [{"fingerprint": event["fingerprint"], "event_id": event["id"]} for event in ordered]
+        ids = [dict(zip(ID_COLUMNS, _key(event), strict=True)) for event in ordered]
         noted = insert(telemetry_events).values(ids).on_conflict_do_nothing()
-        returned = noted.returning(telemetry_events.c.fingerprint, telemetry_events.c.event_id)
+        returned = noted.returning(*(telemetry_events.c[name] for name in ID_COLUMNS))
         new = {tuple(row) for row in await connection.execute(returned)}
-        fresh = [event for event in ordered if (event["fingerprint"], event["id"]) in new]
+        fresh = [event for event in ordered if _key(event) in new]
         if fresh:
             await connection.execute(_seen(fresh))
             if usage := _used(fresh):
@@ -55,6 +56,11 @@ async def forget_event_ids(database: Database) -> int:
 async def tidy(ctx: dict[str, Any]) -> dict[str, int]:
     """What has had its time goes; how much went, by kind."""
     return {"event_ids": await forget_event_ids(ctx["database"])}
+
+
+def _key(event: dict[str, Any]) -> tuple[str, str, str]:
+    """What makes an event the same one: SDKs of two products on one device number theirs alike."""
+    return event["fingerprint"], event["product"], event["id"]
 
 
 def _seen(events: list[dict[str, Any]]) -> Any:

@@ -6,7 +6,6 @@ event's time. An event without a usable time counts as now.
 
 import hashlib
 import hmac
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +14,7 @@ from arqlight.key_ring import KeyRing
 
 MOST_EVENTS = 1000
 MOST_COUNTERS = 50
+LARGEST = 10**15  # up to here each whole number is a double of its own
 LATEST = timedelta(days=7)  # later ones are refused: by then nobody remembers which ids were counted
 SKEW_NOTED = timedelta(seconds=30)
 FUTURE_ALLOWED = timedelta(minutes=5)
@@ -34,6 +34,13 @@ class Intake:
         """The answer to the SDK."""
         clock = {"skew_s": round(self.skew_s, 3), "adjusted": self.adjusted}
         return {"accepted": len(self.events), "refused": self.refused, "clock": clock}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An event of a batch that is no JSON, and why."""
+
+    reason: str
 
 
 class _Refused(Exception):
@@ -73,6 +80,8 @@ def take_in(events: list[Any], sent_at: datetime | None, received_at: datetime, 
 
 
 def _check(event: Any, skew: timedelta, received_at: datetime, hash_device: Hasher) -> tuple[dict[str, Any], bool]:
+    if isinstance(event, Unreadable):
+        raise _Refused("event", f"it cannot be read: {event.reason}")
     if not isinstance(event, dict):
         raise _Refused("event", f"it is a {type(event).__name__}, not an object")
     texts = {name: _text(event, name, longest) for name, longest in LONGEST.items()}
@@ -109,10 +118,10 @@ def _time(text: Any, skew: timedelta, received_at: datetime) -> tuple[datetime, 
     try:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise _Refused("at", f"{str(text)[:50]!r} is not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        shown = repr(text[:50]) if isinstance(text, str) else f"a {type(text).__name__}"
+        raise _Refused("at", f"{shown} is not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
     try:
-        shifted = at + skew
+        shifted = (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)) + skew
     except OverflowError:
         raise _Refused("at", "it is out of range") from None
     if shifted > received_at + FUTURE_ALLOWED:
@@ -132,6 +141,13 @@ def _counters(counters: Any) -> dict[str, float]:
             raise _Refused("counters", f"the name {name[:100]!r} is empty, too long or not printable")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _Refused(f"counters.{name}", f"it is a {type(value).__name__}, not a number")
-        if not (math.isfinite(value) and 0 <= value <= 1e15):
-            raise _Refused(f"counters.{name}", f"{value} is not between 0 and 1e15")
+        if not 0 <= value <= LARGEST:  # nor is NaN; a whole number of any size can be compared
+            raise _Refused(f"counters.{name}", f"{_shown(value)} is not between 0 and 1e15")
     return counters
+
+
+def _shown(number: float) -> str:
+    """A number in a sentence; Python writes no whole number of more than 4300 digits."""
+    if isinstance(number, int) and number.bit_length() > 64:
+        return f"a whole number of {number.bit_length():,} bits"
+    return str(number)

@@ -29,6 +29,7 @@ telemetry_events = Table(  # what was counted, so that nothing counts twice
     "telemetry_events",
     metadata,
     Column("fingerprint", String(64), primary_key=True),
+    Column("product", Text, primary_key=True),
     Column("event_id", Text, primary_key=True),
     moment("received_at"),
     Index(None, "received_at"),
