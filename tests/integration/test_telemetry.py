@@ -60,7 +60,7 @@ def hasher(settings: Settings) -> Hasher:
         ({"counters": {"a": -1}}, "counters.a", "not between 0"),
         ({"counters": {"a": float("nan")}}, "counters.a", "not between 0"),
         ({"counters": {str(n): 1 for n in range(51)}}, "counters", "51 are too many"),
-        ({"colour": "red"}, "colour", "it is not known"),
+        ({"person": "a\nb"}, "person", "control characters"),
         ({"at": "0001-01-01T00:00:00+14:00"}, "at", "out of range"),
         ({"at": [10**5000]}, "at", "a list is not an ISO 8601 time"),
         ({"at": "2026-05-04\0"}, "at", "not an ISO 8601 time"),
@@ -112,9 +112,9 @@ async def test_the_same_event_counts_once_in_a_batch_and_over_batches(
         [event(1, counters={"exports": 2}), event(1, counters={"exports": 2}), event(2, counters={"exports": 0.5})],
         None, NOW, hasher,
     )  # fmt: skip
-    assert await fold_telemetry(ctx, first.events) == {"counted": 2, "repeated": 1}
+    assert await fold_telemetry(ctx, first.events) == {"counted": 2, "repeated": 1, "erased": 0}
     again = take_in([event(2, counters={"exports": 0.5}), event(3, version="2.1", at=later)], None, NOW, hasher)
-    assert await fold_telemetry(ctx, again.events) == {"counted": 1, "repeated": 1}
+    assert await fold_telemetry(ctx, again.events) == {"counted": 1, "repeated": 1, "erased": 0}
     async with database.begin() as connection:
         [device] = (await connection.execute(select(devices))).all()
         [usage] = (await connection.execute(select(usage_daily))).all()
@@ -128,9 +128,17 @@ async def test_events_of_two_products_with_the_same_id_both_count(
 ) -> None:
     ctx = await family()
     both = [event(id="seq1", product=product) for product in ("quill", "lumen")]
-    assert await fold_telemetry(ctx, take_in(both, None, NOW, hasher).events) == {"counted": 2, "repeated": 0}
+    assert await fold_telemetry(ctx, take_in(both, None, NOW, hasher).events) == {
+        "counted": 2,
+        "repeated": 0,
+        "erased": 0,
+    }
     third = [event(id="seq1", product="inkwell"), event(id="seq1", product="quill")]
-    assert await fold_telemetry(ctx, take_in(third, None, NOW, hasher).events) == {"counted": 1, "repeated": 1}
+    assert await fold_telemetry(ctx, take_in(third, None, NOW, hasher).events) == {
+        "counted": 1,
+        "repeated": 1,
+        "erased": 0,
+    }
     async with database.begin() as connection:
         counted = {row.product: row.events for row in await connection.execute(select(devices))}
     assert counted == {"quill": 1, "lumen": 1, "inkwell": 1}
