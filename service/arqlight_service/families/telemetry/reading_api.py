@@ -42,7 +42,7 @@ async def list_usage(request: web.Request, query: UsageQuery) -> web.Response:
 
 @routes.get("/api/v1/telemetry/devices/export")
 @call(
-    Role.OPERATOR, tag="telemetry", answers={200: Device}, query=ExportQuery, lines=True,
+    Role.OPERATOR, tag="telemetry", answers={200: Device}, query=ExportQuery, lines=True, csv=True,
     does="download devices of telemetry", kind="secret",
 )  # fmt: skip
 async def export_devices(request: web.Request, query: ExportQuery) -> web.StreamResponse:
@@ -53,7 +53,7 @@ async def export_devices(request: web.Request, query: ExportQuery) -> web.Stream
 
 @routes.get("/api/v1/telemetry/usage/export")
 @call(
-    Role.OPERATOR, tag="telemetry", answers={200: Usage}, query=ExportQuery, lines=True,
+    Role.OPERATOR, tag="telemetry", answers={200: Usage}, query=ExportQuery, lines=True, csv=True,
     does="download usage of telemetry", kind="secret",
 )  # fmt: skip
 async def export_usage(request: web.Request, query: ExportQuery) -> web.StreamResponse:
