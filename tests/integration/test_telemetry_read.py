@@ -2,11 +2,12 @@
 
 import csv
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from aiohttp import ClientPayloadError, ClientTimeout, web
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 from sqlalchemy import func, insert, select
@@ -27,6 +28,7 @@ from arqlight.families.telemetry.tables import (
 )
 from arqlight.settings import Settings
 from arqlight_service.app import create_app
+from arqlight_service.families.telemetry.files import send_file
 from tests.conftest import Client
 from tests.support.access import add_token, guarded
 from tests.support.telemetry import event, fold
@@ -145,6 +147,21 @@ async def test_what_matches_is_exported_as_csv_that_runs_no_formula_and_as_lines
     assert {row["fields"] for row in table} >= {'{"beta": true}'}
     lines = await (await api.get("/api/v1/telemetry/usage/export?format=jsonl&product=quill")).text()
     assert sorted(json.loads(line)["total"] for line in lines.splitlines()) == [0.5, 1, 2, 4]
+
+
+async def test_a_file_that_breaks_off_is_seen_to_be_cut_by_who_reads_it() -> None:
+    async def groups() -> AsyncGenerator[list[dict[str, Any]], None]:
+        yield [{"a": 1}]
+        raise OSError("the database is gone")
+
+    async def download(request: web.Request) -> web.StreamResponse:
+        return await send_file(request, "rows", "jsonl", (), groups())
+
+    app = web.Application()
+    app.router.add_get("/", download)
+    async with TestClient(TestServer(app), timeout=ClientTimeout(10)) as client:
+        with pytest.raises(ClientPayloadError):
+            await (await client.get("/")).read()
 
 
 async def test_extra_fields_that_are_declared_are_kept_and_all_others_dropped_and_said(
