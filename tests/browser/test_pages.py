@@ -35,7 +35,7 @@ from tests.support.webhooks import deliver, raise_event, receiving, register
 
 Open = Callable[..., Awaitable[Page]]
 PATHS = ("/", "/jobs", "/failed", "/queues", "/workers", "/schedules", "/charts", "/logs", "/settings", "/templates",
-         "/templates/licence_key?compare=0", "/suppressions", "/webhooks", "/bulk", "/sync")  # fmt: skip
+         "/templates/licence_key?compare=0", "/suppressions", "/webhooks", "/bulk", "/sync", "/telemetry")  # fmt: skip
 
 
 async def boom(ctx: dict[str, Any], **kwargs: Any) -> None:
@@ -429,7 +429,7 @@ async def test_without_a_database_the_core_runs_and_the_others_say_what_is_missi
         answer = await page.goto(str(client.make_url(path)))
         assert answer
         assert answer.status == 200, path
-    for path in ("/webhooks", "/bulk", "/sync"):
+    for path in ("/webhooks", "/bulk", "/sync", "/telemetry"):
         answer = await page.goto(str(client.make_url(path)))
         assert answer
         assert answer.status == 503

@@ -28,7 +28,10 @@ PUBLIC = {
 ADMIN = {
     "/api/v1/queues/{queue}/empty", "/api/v1/schedules/{name}", "/api/v1/settings/{kind}/{name}", "/api/v1/webhooks",
     "/api/v1/webhooks/{id}", "/api/v1/webhooks/{id}/delete", "/api/v1/webhooks/{id}/rotate",
-    "/api/v1/templates/{name}", "/api/v1/templates/{name}/rollback",
+    "/api/v1/templates/{name}", "/api/v1/templates/{name}/rollback", "/api/v1/telemetry/erasures",
+}  # fmt: skip
+DOWNLOADS = {
+    "/exports/{id}/download", "/api/v1/telemetry/devices/export", "/api/v1/telemetry/usage/export",
 }  # fmt: skip
 
 
@@ -45,7 +48,7 @@ def test_every_route_states_its_role_and_no_change_is_open_to_viewers(settings: 
     for (method, path), role in stated.items():
         if path in PUBLIC:
             assert role is Role.PUBLIC, path
-        elif path == "/exports/{id}/download":
+        elif path in DOWNLOADS:
             assert role is Role.OPERATOR
         elif method in ("GET", "HEAD"):
             assert role is Role.VIEWER, (method, path)

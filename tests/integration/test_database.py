@@ -36,6 +36,13 @@ INSERT INTO arqlight.webhook_deliveries (endpoint_id, message_id, event, body, a
   ('ep', 'm1', 'e', 'b1', 1, 'j', 'busy', 1), ('ep', 'm1', 'e', 'b1', 2, 'j', NULL, 1),
   ('ep', 'm2', 'e', 'b2', 1, 'k', 'busy', 1), ('ep2', 'm1', 'e', 'b1', 1, 'l', NULL, 1)
 """
+OLD_TELEMETRY = """
+INSERT INTO arqlight.devices (fingerprint, product, version, events) VALUES
+  ('f', 'quill', '2.1', 1), ('f', 'lumen', '1.0', 1), ('g', 'quill', '2.0', 1);
+INSERT INTO arqlight.telemetry_events (fingerprint, event_id) VALUES ('f', 'seq1'), ('g', 'seq1'), ('gone', 'seq1');
+INSERT INTO arqlight.usage_daily (fingerprint, product, day, counter, total) VALUES
+  ('f', 'quill', '2026-05-04', 'runs', 1), ('gone', 'quill', '2026-05-04', 'runs', 2);
+"""
 
 
 @pytest.fixture
@@ -127,6 +134,24 @@ def test_what_version_0001_kept_of_webhooks_is_there_after_the_migration(empty: 
             ("ep", "m1", "delivered", 2, 2), ("ep", "m2", "failed", 1, 1), ("ep2", "m1", "delivered", 1, 1)
         ]  # fmt: skip
     engine.dispose()
+
+
+def test_events_counted_before_ids_were_of_a_product_do_not_count_again_after_the_migration(empty: Any) -> None:
+    engine = create_engine(empty)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.execute(text(OLD_TELEMETRY))
+    migrate(empty, MIGRATIONS, SCHEMA)
+    with engine.connect() as connection:
+        ids = connection.execute(text("SELECT fingerprint, product, event_id FROM arqlight.telemetry_events")).all()
+        usage = connection.execute(text("SELECT fingerprint, version, total FROM arqlight.usage_daily")).all()
+    engine.dispose()
+    assert sorted(map(tuple, ids)) == [("f", "lumen", "seq1"), ("f", "quill", "seq1"), ("g", "quill", "seq1")]
+    assert sorted(map(tuple, usage)) == [("f", "2.1", 1), ("gone", "", 2)]
 
 
 def test_ten_that_start_at_once_migrate_one_after_the_other(empty: Any) -> None:

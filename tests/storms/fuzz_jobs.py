@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from arq.connections import ArqRedis
 
@@ -21,6 +22,7 @@ Spawn = Callable[..., subprocess.Popen[str]]
 BODIES, GROUP = scaled(100_000), scaled(5_000)
 
 
+@pytest.mark.timeout(1200)
 async def test_hostile_bodies_harm_only_themselves(
     pool: ArqRedis, settings: Settings, spawn: Spawn, say: Say, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ class Call:
     :param by_connection: whether `?connection=` chooses where.
     :param shown_once: whether its answer holds a secret, and is not kept for one who sends the request again.
     :param lines: whether it also answers with lines of JSON, each an object.
+    :param csv: whether it also answers with CSV (RFC 4180), a row for each of these lines.
     """
 
     tag: str
@@ -46,6 +47,7 @@ class Call:
     by_connection: bool = False
     shown_once: bool = False
     lines: bool = False
+    csv: bool = False
 
 
 def call(
@@ -62,13 +64,14 @@ def call(
     does: str = "",
     kind: Kind = "change",
     lines: bool = False,
+    csv: bool = False,
 ) -> Callable[[Handler], CallHandler]:
     """State what a handler of the API is (see `Call`; `role`, `purpose`, `does` and `kind` as in `roles.Need`).
 
     A query parameter that the call does not know is refused with 400, a body of another kind than JSON or a form with
     415, and one that does not fit with 422.
     """
-    stated = Call(tag, answers, query, body, refuses, by_connection, shown_once, lines)
+    stated = Call(tag, answers, query, body, refuses, by_connection, shown_once, lines, csv)
 
     def mark(handler: Handler) -> CallHandler:
         @functools.wraps(handler)

@@ -159,8 +159,9 @@ def _operation(route: _Route, schemas: dict[Any, Schema], definitions: dict[str,
         answers[str(status)] = {"description": "Done."}
         if shape is not None:
             answers[str(status)]["content"] = {"application/json": {"schema": schemas[route.key, status]}}
-            if stated.lines:
-                answers[str(status)]["content"]["application/x-ndjson"] = {"schema": {"type": "string"}}
+            for kind, is_one in (("application/x-ndjson", stated.lines), ("text/csv", stated.csv)):
+                if is_one:
+                    answers[str(status)]["content"][kind] = {"schema": {"type": "string"}}
     for status in sorted(refusals):
         answers[str(status)] = {"$ref": f"#/components/responses/{REFUSALS[status][0]}"}
     told = (route.handler.__doc__ or "").strip()

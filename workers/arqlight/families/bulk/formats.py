@@ -13,10 +13,9 @@ from sqlalchemy import Table
 from arqlight.errors import InvalidInput
 from arqlight.extras import MissingExtra, needed_for
 from arqlight.families.bulk.plain_value import plain_value
+from arqlight.families.spreadsheet_cells import shown_cell
 
 FORMATS = {"csv": "text/csv; charset=utf-8", "jsonl": "application/jsonl", "parquet": "application/vnd.apache.parquet"}
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # noqa: RUF001 - full-width ones count too
 
 
 class Writer(Protocol):
@@ -86,9 +85,6 @@ class JsonLinesWriter:
 
 
 def _cell(value: Any) -> Any:
-    if isinstance(value, str):
-        # Blanks in front do not keep a spreadsheet from seeing the formula.
-        return f"'{value}" if value.startswith(_FORMULA) or value.lstrip().startswith(_FORMULA) else value
     if isinstance(value, dict | list):
         return json.dumps(value, default=plain_value, ensure_ascii=False)
-    return value.isoformat() if isinstance(value, datetime | date) else value
+    return value.isoformat() if isinstance(value, datetime | date) else shown_cell(value)

@@ -6,19 +6,22 @@ event's time. An event without a usable time counts as now.
 
 import hashlib
 import hmac
-import math
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from arqlight.families.telemetry.extra_fields import LARGEST, Declared, of_product, trouble_with
 from arqlight.key_ring import KeyRing
 
 MOST_EVENTS = 1000
 MOST_COUNTERS = 50
+MOST_DROPPED = 100  # that are named
 LATEST = timedelta(days=7)  # later ones are refused: by then nobody remembers which ids were counted
 SKEW_NOTED = timedelta(seconds=30)
 FUTURE_ALLOWED = timedelta(minutes=5)
 LONGEST = {"id": 100, "device": 500, "product": 100, "version": 50}
+LONGEST_PERSON = 300
+OWN = frozenset({*LONGEST, "person", "counters", "at"})
 
 
 @dataclass(slots=True)
@@ -27,13 +30,28 @@ class Intake:
 
     events: list[dict[str, Any]] = field(default_factory=list)
     refused: list[dict[str, Any]] = field(default_factory=list)
+    dropped: dict[tuple[str, str], int] = field(default_factory=dict)
     adjusted: int = 0
     skew_s: float = 0.0
+
+    def note_dropped(self, name: str, reason: str) -> None:
+        """Count an extra field of an event that was not kept."""
+        key = (name[:100], reason)
+        if key in self.dropped or len(self.dropped) < MOST_DROPPED:
+            self.dropped[key] = self.dropped.get(key, 0) + 1
 
     def to_json(self) -> dict[str, Any]:
         """The answer to the SDK."""
         clock = {"skew_s": round(self.skew_s, 3), "adjusted": self.adjusted}
-        return {"accepted": len(self.events), "refused": self.refused, "clock": clock}
+        dropped = [{"field": name, "reason": why, "events": number} for (name, why), number in self.dropped.items()]
+        return {"accepted": len(self.events), "refused": self.refused, "dropped": dropped, "clock": clock}
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An event of a batch that is no JSON, and why."""
+
+    reason: str
 
 
 class _Refused(Exception):
@@ -47,13 +65,27 @@ class Hasher:
 
     def __init__(self, keys: KeyRing) -> None:
         self._key = keys.derive("device fingerprints")
+        self._persons_key = keys.derive("telemetry persons")
 
     def __call__(self, device: str) -> str:
         return hmac.new(self._key, device.encode(), hashlib.sha256).hexdigest()
 
+    def person(self, person: str) -> str:
+        """Of a person, in whatever case the name or address is written."""
+        return hmac.new(self._persons_key, person.strip().casefold().encode(), hashlib.sha256).hexdigest()
 
-def take_in(events: list[Any], sent_at: datetime | None, received_at: datetime, hash_device: Hasher) -> Intake:
-    """Check each of `events`; the clock's skew is what `sent_at`, the sender's time, is off by."""
+
+def take_in(
+    events: list[Any],
+    sent_at: datetime | None,
+    received_at: datetime,
+    hasher: Hasher,
+    declared: Declared | None = None,
+) -> Intake:
+    """Check each of `events`; the clock's skew is what `sent_at`, the sender's time, is off by.
+
+    :param declared: the extra fields that are kept, by product; the others are counted in `dropped`.
+    """
     intake = Intake()
     skew = received_at - sent_at if sent_at else timedelta()
     if abs(skew) < SKEW_NOTED:  # the way through the network, not the clock
@@ -61,34 +93,50 @@ def take_in(events: list[Any], sent_at: datetime | None, received_at: datetime, 
     intake.skew_s = skew.total_seconds()
     for place, event in enumerate(events):
         try:
-            taken, is_adjusted = _check(event, skew, received_at, hash_device)
+            taken, is_adjusted = _check(event, skew, received_at, hasher)
         except _Refused as refusal:
             given = event.get("id") if isinstance(event, dict) else None
             shown = given[:100] if isinstance(given, str) else None
             intake.refused.append({"index": place, "id": shown, "field": refusal.name, "reason": str(refusal)})
         else:
+            taken["fields"] = _extra_fields(event, declared or {}, intake)
             intake.events.append(taken)
             intake.adjusted += is_adjusted
     return intake
 
 
-def _check(event: Any, skew: timedelta, received_at: datetime, hash_device: Hasher) -> tuple[dict[str, Any], bool]:
+def _check(event: Any, skew: timedelta, received_at: datetime, hasher: Hasher) -> tuple[dict[str, Any], bool]:
+    if isinstance(event, Unreadable):
+        raise _Refused("event", f"it cannot be read: {event.reason}")
     if not isinstance(event, dict):
         raise _Refused("event", f"it is a {type(event).__name__}, not an object")
     texts = {name: _text(event, name, longest) for name, longest in LONGEST.items()}
+    person = None if event.get("person") is None else _text(event, "person", LONGEST_PERSON)
     at, is_adjusted = _time(event.get("at"), skew, received_at)
     told = {
         "id": texts["id"],
-        "fingerprint": hash_device(texts["device"]),
+        "fingerprint": hasher(texts["device"]),
+        "person": None if person is None else hasher.person(person),
         "product": texts["product"],
         "version": texts["version"],
         "counters": _counters(event.get("counters", {})),
         "at": at.isoformat(),
     }
-    unknown = sorted(set(event) - {*LONGEST, "counters", "at"})
-    if unknown:
-        raise _Refused(str(unknown[0])[:100], f"it is not known; there are {', '.join((*LONGEST, 'counters', 'at'))}")
     return told, is_adjusted
+
+
+def _extra_fields(event: dict[str, Any], declared: Declared, intake: Intake) -> dict[str, Any]:
+    """Those that are declared, and are what they are declared to be."""
+    kept: dict[str, Any] = {}
+    known = of_product(declared, event["product"])
+    for name in event.keys() - OWN:
+        kind = known.get(name)
+        reason = trouble_with(event[name], kind) if kind else "it is not declared (ARQLIGHT_TELEMETRY_FIELDS)"
+        if reason:
+            intake.note_dropped(name, reason)
+        else:
+            kept[name] = event[name]
+    return kept
 
 
 def _text(event: dict[str, Any], name: str, longest: int) -> str:
@@ -109,10 +157,10 @@ def _time(text: Any, skew: timedelta, received_at: datetime) -> tuple[datetime, 
     try:
         at = datetime.fromisoformat(text)
     except (TypeError, ValueError):
-        raise _Refused("at", f"{str(text)[:50]!r} is not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
-    at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
+        shown = repr(text[:50]) if isinstance(text, str) else f"a {type(text).__name__}"
+        raise _Refused("at", f"{shown} is not an ISO 8601 time, such as 2026-01-31T12:00:00Z") from None
     try:
-        shifted = at + skew
+        shifted = (at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)) + skew
     except OverflowError:
         raise _Refused("at", "it is out of range") from None
     if shifted > received_at + FUTURE_ALLOWED:
@@ -132,6 +180,13 @@ def _counters(counters: Any) -> dict[str, float]:
             raise _Refused("counters", f"the name {name[:100]!r} is empty, too long or not printable")
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise _Refused(f"counters.{name}", f"it is a {type(value).__name__}, not a number")
-        if not (math.isfinite(value) and 0 <= value <= 1e15):
-            raise _Refused(f"counters.{name}", f"{value} is not between 0 and 1e15")
+        if not 0 <= value <= LARGEST:  # nor is NaN; a whole number of any size can be compared
+            raise _Refused(f"counters.{name}", f"{_shown(value)} is not between 0 and 1e15")
     return counters
+
+
+def _shown(number: float) -> str:
+    """A number in a sentence; Python writes no whole number of more than 4300 digits."""
+    if isinstance(number, int) and number.bit_length() > 64:
+        return f"a whole number of {number.bit_length():,} bits"
+    return str(number)
