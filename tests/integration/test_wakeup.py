@@ -110,7 +110,7 @@ async def test_another_worker_takes_the_stagers_post(
 
 
 async def _is_stager(pool: ArqRedis, worker: Worker) -> bool:
-    return bool(await pool.get("arqlight:doorman") == worker.id.encode())
+    return bool(await pool.get("arqlight:stager") == worker.id.encode())
 
 
 async def test_a_server_that_refuses_notifications_is_polled_and_the_log_says_so_once(

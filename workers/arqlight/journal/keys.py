@@ -46,7 +46,7 @@ KEYS: dict[str, str] = {
     "left": "arqlight:left:",  # string: a worker that left in order
     "rescuer": "arqlight:rescuer:",  # string for each that looks for dead workers: since when it has had the server, ms
     "claimed": "arqlight:claimed:",  # set of the jobs a worker holds
-    "stager": "arqlight:doorman",  # string: the one worker that rings for plain arq clients and scheduled jobs
+    "stager": "arqlight:stager",  # string: the one worker that rings for plain arq clients and scheduled jobs
     "dead": "arqlight:dead",  # sorted set: worker that stopped without notice -> when that was found, ms
     "paused": "arqlight:paused",  # set of queues that nothing is claimed from
     "preserved": "arqlight:preserved",  # strings, for a while: somebody saw to the arguments of what waits

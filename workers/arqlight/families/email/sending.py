@@ -220,7 +220,7 @@ def _suppressed(refusal: Suppression) -> dict[str, Any]:
 
 
 async def _hand_over(ctx: dict[str, Any], smtp: EmailSettings, message: EmailMessage, address: str) -> str:
-    """Send it; the server's reply. What the server says of the address for good is put on the suppression list."""
+    """Send it; the server's reply. An address that the server refuses permanently is put on the suppression list."""
     try:
         reply: str = await ctx["smtp"].send(message)
         return reply

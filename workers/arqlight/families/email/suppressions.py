@@ -1,4 +1,4 @@
-"""The suppression list: addresses that get no mail, because a server refused them for good or a person left."""
+"""The suppression list: addresses that get no mail, because a server refused them permanently or a person left."""
 
 import csv
 import io
