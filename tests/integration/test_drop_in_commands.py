@@ -6,11 +6,14 @@ import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
+from arq import func
+from arq.connections import ArqRedis, RedisSettings
 
 from arqlight.settings import Settings
+from arqlight.worker.worker import Worker
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -136,3 +139,23 @@ async def test_watch_starts_the_worker_again_with_the_changed_code(
     said = await _said(worker)
     assert worker.returncode == 0, said
     assert "files changed" in said
+
+
+async def test_workers_that_share_one_ctx_each_lend_their_own_progress_to_its_tasks(
+    pool: ArqRedis, settings: Settings
+) -> None:
+    seen: list[tuple[bool, object]] = []
+    ctx: dict[Any, Any] = {"log": "the application's own"}  # an attribute of its class, that arq keeps as it is
+
+    async def look(ctx: dict[str, Any]) -> None:
+        seen.append((ctx["progress"] is worker.progress, ctx["log"]))
+
+    for _ in range(2):
+        await pool.enqueue_job("look")
+        worker = Worker(
+            [func(look, name="look")], settings=settings, ctx=ctx, burst=True, handle_signals=False,
+            redis_settings=RedisSettings.from_dsn(str(settings.redis_url)),
+        )  # fmt: skip
+        await worker.main()
+        await worker.close()
+    assert seen == [(True, "the application's own")] * 2

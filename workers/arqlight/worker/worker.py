@@ -169,8 +169,9 @@ class Worker(arq.Worker):
         self.progress = Progress(telling)
         self._telling.push_async_callback(self.progress.close)
         self.ctx["redis"] = self.pool
-        self.ctx.setdefault("progress", self.progress)  # the application's own name comes first
-        self.ctx.setdefault("log", job_log())
+        # What the application has there under these names is its own; what an earlier worker put there is over.
+        ours = {"progress": self.progress, "log": job_log()}
+        self.ctx |= {name: each for name, each in ours.items() if isinstance(self.ctx.get(name, each), type(each))}
         if self.on_startup:
             await self.on_startup(self.ctx)
         # Behind the application, which may set up its logging first: it does so only where the root has no handler.
