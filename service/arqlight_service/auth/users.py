@@ -138,7 +138,9 @@ class Users:
         if used is None or not await self._used_codes.add(f"{user.name}:{used}", "used", USED_MS):
             return False
         if used in factor.recovery:
-            await self._records.set(user.name, _written(replace(user, factor=factor.without(used))))
+            now = await self.existing(user.name)  # what changed while the password was verified stays changed
+            if now.factor is not None:
+                await self._records.set(user.name, _written(replace(now, factor=now.factor.without(used))))
         return True
 
 
