@@ -101,6 +101,9 @@ def _burst_flag(burst: bool | None) -> list[str]:
 
 def _log(settings: Settings, worker_settings: str, custom: str | None) -> Callable[[], None]:
     """Log as the settings, the application or its dictionary say; what to call when the worker has started."""
+    if custom is None and worker_settings == BUNDLED:
+        log_to_stderr(settings)
+        return lambda: None
     if custom is not None:
         config = import_named("--custom-log-dict", custom)
         if not isinstance(config, dict):
@@ -109,10 +112,6 @@ def _log(settings: Settings, worker_settings: str, custom: str | None) -> Callab
             logging.config.dictConfig(config)
         except (ValueError, TypeError, AttributeError, ImportError) as error:
             raise SettingsError(f"--custom-log-dict {custom!r} cannot be used: {told(error)}") from error
-        return log_for_an_application(settings)
-    if worker_settings == BUNDLED:
-        log_to_stderr(settings)
-        return lambda: None
     return log_for_an_application(settings)
 
 

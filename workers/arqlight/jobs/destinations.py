@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+from arqlight.jobs.name_words import name_words
+
 _NAMES = frozenset(
     """
     url urls uri uris href link links host hosts hostname hostnames server servers port ports ip ips address
@@ -74,4 +75,4 @@ def _is_address(value: Any) -> bool:
 def _is_under_a_destination(place: Place) -> bool:
     """Whether the name that a value stands under, alone or in a list, is one of a destination."""
     name = next((part for part in reversed(place) if not isinstance(part, int)), None)
-    return isinstance(name, str) and not _NAMES.isdisjoint(word.lower() for word in _WORD.findall(name))
+    return isinstance(name, str) and not _NAMES.isdisjoint(name_words(name))

@@ -6,6 +6,7 @@ from itertools import islice
 from typing import Any
 
 from arqlight.checked_fields import Secret, is_secret_field
+from arqlight.jobs.display import LONGEST_TEXT, MOST_CHARACTERS
 from arqlight.jobs.secret_names import is_secret, mask_also
 from arqlight.jobs.secret_places import parts_of
 from arqlight.jobs.secret_texts import hide_always, passwords_in, values_in
@@ -13,8 +14,6 @@ from arqlight.settings import OWN_NAMES, FamilySettings, Settings, split_names
 
 DEEPEST = 5
 MOST_LOOKED_AT = 100_000  # values; what lies deeper than these is looked at last
-LONGEST_TEXT = 10_000
-MOST_CHARACTERS = 256 * 1024  # of all texts that are looked into
 LARGEST_SECRET_BITS = 4_096  # of a number: Python prints none that is much larger
 
 

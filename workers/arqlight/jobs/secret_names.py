@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from functools import lru_cache
 
+from arqlight.jobs.name_words import name_words
+
 LONGEST_NAME = 200
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+|[^\W\d_A-Za-z]+")
 # A name that has one of these anywhere: `password_hash`, `newPassword2`, `client-secret-value`.
 _ANYWHERE = frozenset({
     "password", "passwords", "passwd", "passphrase", "secret", "secrets", "credential", "credentials", "passwort",
@@ -77,7 +78,7 @@ def is_secret_text(name: str) -> bool:
     name = unicodedata.normalize("NFKC", name)
     if any(fnmatchcase(name.lower(), pattern) for pattern in _also):
         return True
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = name_words(name)
     if not words:
         return False
     if not _ANYWHERE.isdisjoint(words) or not _ANYWHERE.isdisjoint(name.lower().split("_")):
@@ -103,5 +104,5 @@ def is_header(name: str) -> bool:
 
 def is_ambiguous(name: str) -> bool:
     """Whether a name means a secret as one of a value, and often something else in running text (`exit code: 1`)."""
-    words = _WORD.findall(name)
-    return bool(words) and words[-1].lower() in _AMBIGUOUS
+    words = name_words(name)
+    return bool(words) and words[-1] in _AMBIGUOUS

@@ -70,7 +70,7 @@ def passwords_in(address: str) -> list[str]:
 
 def values_in(text: str) -> list[str]:
     """The secrets in a text that a name before them says are some, and the passwords of its addresses."""
-    if not has_names_of_its_own() and not _may_hold_one(text):
+    if not _may_hold_one(text):
         return []
     values = [text[begin:end] for begin, end in secret_spans(text)]
     return [value for value in (*values, *passwords_in(text)) if len(value) >= SHORTEST_IN_TEXT and MASK not in value]
@@ -86,7 +86,7 @@ def hide_always(secrets: Iterable[str]) -> None:
 def hide(text: str, secrets: Sequence[str] = ()) -> str:
     """`text` as people may see it: without `secrets`, those of this process, and what looks like one."""
     text = hide_known(text, secrets)
-    if not has_names_of_its_own() and not _may_hold_one(text):
+    if not _may_hold_one(text):
         return text
     text = _SHAPES.sub(MASK, text)
     text = _SCHEMES.sub(rf"\1\2{MASK}", text)
@@ -95,6 +95,8 @@ def hide(text: str, secrets: Sequence[str] = ()) -> str:
 
 
 def _may_hold_one(text: str) -> bool:
+    if has_names_of_its_own():
+        return True
     if not unicodedata.is_normalized("NFKC", text):
         text = unicodedata.normalize("NFKC", text)
     folded = text.lower()

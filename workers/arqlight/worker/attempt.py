@@ -25,8 +25,6 @@ from arqlight.jobs.job import Failure
 from arqlight.jobs.masking import secrets_in
 from arqlight.jobs.overrides import Override
 from arqlight.jobs.queues import queue_name
-from arqlight.jobs.secret_names import is_secret
-from arqlight.jobs.secret_texts import MASK
 from arqlight.journal import tracing
 from arqlight.journal.journal import KEEP_FOREVER, KEEP_NO_RESULT, Claim, Ending
 from arqlight.runtime.current_attempt import ATTEMPT
@@ -199,7 +197,7 @@ class Attempt:
         if logger.isEnabledFor(logging.INFO):
             waited_s = (self.started_ms - self.enqueued_ms) / 1000
             again = f" try={self.number}" if self.number > 1 else ""
-            called = call_text(self.args, self.shown_kwargs())
+            called = call_text(self.args, self.kwargs)
             logger.info("%6.2fs → %s(%s)%s", waited_s, self._ref, called, again)
         self.called_s = self.worker.loop.time()
         # A start hook may have waited: then the worker has gone through the timers of its group already.
@@ -306,10 +304,6 @@ class Attempt:
             error, task=self.task, attempt=self.number, worker=worker, started_ms=started_ms, message=message,
             secrets=self.secrets(),
         )  # fmt: skip
-
-    def shown_kwargs(self) -> dict[str, Any]:
-        """The job's keyword arguments, those masked that are never shown."""
-        return {name: MASK if is_secret(name) else value for name, value in self.kwargs.items()}
 
     def secrets(self) -> list[str]:
         """The values of this job's arguments that are never shown."""

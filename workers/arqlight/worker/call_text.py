@@ -48,6 +48,7 @@ _SHORT = _Short()
 
 
 def call_text(args: Iterable[Any], kwargs: dict[str, Any]) -> str:
-    """The arguments, in at most 80 characters."""
-    named = (f"{name}={_SHORT.repr(value)}" for name, value in sorted(kwargs.items()))
+    """The arguments, in at most 80 characters, secrets masked."""
+    shown = {name: MASK if masked else value for name, value, masked in parts_of(kwargs)}
+    named = (f"{name}={_SHORT.repr(value)}" for name, value in sorted(shown.items()))
     return truncate(", ".join([*map(_SHORT.repr, args), *named]))

@@ -84,6 +84,6 @@ def _describe(event: Any, attempt: CurrentAttempt) -> Any:
         "retry": attempt.number,
         # As a page shows them: the SDK prints what lies deeper than it looks, however much that is.
         "args": as_json(attempt.args) if is_open else _FILTERED,
-        "kwargs": as_json(attempt.shown_kwargs()) if is_open else _FILTERED,
+        "kwargs": as_json(attempt.kwargs) if is_open else _FILTERED,
     }
     return event

@@ -16,7 +16,7 @@ from arqlight.families.sync.runs import Run, TakenOver, begin, pause, write_page
 from arqlight.families.sync.settings import SyncSettings
 from arqlight.runtime.rate_limits import take_turn
 from arqlight.settings import Settings
-from arqlight.tasks import Backoff, task
+from arqlight.tasks import Backoff, is_last_try, task
 
 TRIES = 8
 TIMEOUT_S = 3600
@@ -62,7 +62,7 @@ async def sync_sales(ctx: dict[str, Any], marketplace: str, full: bool = False) 
     except TakenOver as taken:
         return {**run.report, "taken_over": str(taken)}
     except (Exception, asyncio.CancelledError) as problem:
-        step = pause_after(problem, progressed=run.report["pages"] > first, is_last_try=_is_last_try(ctx))
+        step = pause_after(problem, progressed=run.report["pages"] > first, is_last_try=is_last_try(ctx, TRIES))
         await asyncio.shield(_pause(ctx, run, step))
         if step.problem is problem:
             raise
@@ -105,11 +105,6 @@ def pause_after(problem: BaseException, *, progressed: bool, is_last_try: bool) 
     if is_last_try:
         return Pause("failed", why, 0, True, problem)
     return Pause("waiting", why, BACKOFF.longest_s, True, problem)
-
-
-def _is_last_try(ctx: dict[str, Any]) -> bool:
-    override = ctx.get("override")
-    return bool(ctx.get("job_try", 1) >= ((override and override.tries) or TRIES))
 
 
 async def _pause(ctx: dict[str, Any], run: Run, step: Pause) -> None:
