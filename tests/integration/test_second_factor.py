@@ -4,19 +4,30 @@ import asyncio
 import re
 import time
 
+import pytest
 from arq.connections import ArqRedis
 from pyotp import TOTP
 
 from arqlight.settings import Settings
-from tests.integration.test_auth import _arqlight
-from tests.support.access import PASSWORD, guarded, sign_in
+from arqlight_service.auth.access import ACCESS
+from arqlight_service.auth.roles import Role
+from arqlight_service.auth.second_factor import new_factor
+from arqlight_service.auth.users import User
+from tests.support import commands
+from tests.support.access import PASSWORD, add_user, guarded, sign_in
+from tests.support.commands import Ended
+
+
+async def _arqlight(settings: Settings, *command: str, stdin: str = "") -> Ended:
+    server = {"ARQLIGHT_REDIS_URL": str(settings.redis_url)}
+    return await asyncio.to_thread(commands.run, *command, environment=server, stdin=stdin)
 
 
 async def test_a_password_alone_is_not_enough_and_each_code_counts_once(pool: ArqRedis, settings: Settings) -> None:
     async def run(*command: str, stdin: str = "") -> str:
-        done = await asyncio.to_thread(_arqlight, settings, *command, stdin=stdin)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        ended = await _arqlight(settings, *command, stdin=stdin)
+        assert ended.code == 0, ended.told
+        return ended.printed
 
     async with guarded(settings) as client:
         await run("user", "add", "ada", "--password-stdin", stdin=PASSWORD + "\n")
@@ -44,12 +55,37 @@ async def test_a_password_alone_is_not_enough_and_each_code_counts_once(pool: Ar
 
 
 async def test_a_wrong_code_at_the_set_up_changes_nothing(pool: ArqRedis, settings: Settings) -> None:
-    done = await asyncio.to_thread(_arqlight, settings, "user", "add", "ada", "--password-stdin", stdin=PASSWORD + "\n")
-    assert done.returncode == 0
-    done = await asyncio.to_thread(_arqlight, settings, "user", "second-factor", "ada", stdin="000000\n")
-    assert done.returncode == 2
-    assert "nothing is changed" in done.stderr
-    missing = await asyncio.to_thread(_arqlight, settings, "user", "second-factor", "eve", stdin="000000\n")
-    assert (missing.returncode, missing.stdout) == (2, "")
+    done = await _arqlight(settings, "user", "add", "ada", "--password-stdin", stdin=PASSWORD + "\n")
+    assert done.code == 0
+    done = await _arqlight(settings, "user", "second-factor", "ada", stdin="000000\n")
+    assert done.code == 2
+    assert "nothing is changed" in done.told
+    missing = await _arqlight(settings, "user", "second-factor", "eve", stdin="000000\n")
+    assert (missing.code, missing.printed) == (2, "")
     async with guarded(settings) as client:
         assert (await sign_in(client, "ada")).status == 303
+
+
+async def test_what_changed_while_a_recovery_code_is_looked_at_stays_changed(
+    pool: ArqRedis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with guarded(settings) as client:
+        await add_user(client, "ada", "admin")
+        users = client.app[ACCESS].users if client.app else None
+        assert users is not None
+        factor, codes = new_factor()
+        await users.set_factor("ada", factor)
+        verified = users.find
+
+        async def demoted_meanwhile(name: str) -> User | None:
+            found: User | None = await verified(name)
+            monkeypatch.undo()
+            await users.change(name, role="viewer")
+            return found
+
+        monkeypatch.setattr(users, "find", demoted_meanwhile)
+        assert await users.verify("ada", PASSWORD, codes[0]) is not None
+        now = await users.existing("ada")
+        assert now.role is Role.VIEWER
+        assert now.factor is not None
+        assert len(now.factor.recovery) == len(codes) - 1

@@ -1,12 +1,10 @@
 """Sync of marketplaces, against a server that answers as their documentation says."""
 
 import gzip
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 from arq import Retry
 
 from arqlight.checked_fields import Secret
@@ -16,21 +14,7 @@ from arqlight.families.sync.asking import MarketplaceTrouble, TokenMissing, Toke
 from arqlight.families.sync.marketplace import UnknownMarketplace
 from arqlight.families.sync.runs import find_run, list_runs
 from tests.support.marketplaces import Marketplaces, envato_sale, gumroad_sale
-from tests.support.syncing import Family, Syncing, read_fast, rows
-
-
-@pytest.fixture
-async def market() -> AsyncIterator[Marketplaces]:
-    market = Marketplaces()
-    async with TestServer(market.application()) as server:
-        market.url = str(server.make_url(""))
-        yield market
-
-
-@pytest.fixture
-def sync(family: Family, market: Marketplaces, monkeypatch: pytest.MonkeyPatch) -> Syncing:
-    read_fast(monkeypatch)
-    return Syncing(family, market)
+from tests.support.syncing import Syncing, rows
 
 
 def counts(report: dict[str, Any]) -> tuple[int, ...]:

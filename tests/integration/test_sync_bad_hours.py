@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,24 +26,10 @@ from tests.support.marketplaces import (
     gumroad_sale,
     lemonsqueezy_order,
 )
-from tests.support.syncing import Family, Syncing, read_fast, rows
+from tests.support.syncing import Family, Syncing, rows
 
 EVERYTHING = 3650  # days
 NAMES = list(SALE_OF)
-
-
-@pytest.fixture
-async def market() -> AsyncIterator[Marketplaces]:
-    market = Marketplaces()
-    async with TestServer(market.application()) as server:
-        market.url = str(server.make_url(""))
-        yield market
-
-
-@pytest.fixture
-def sync(family: Family, market: Marketplaces, monkeypatch: pytest.MonkeyPatch) -> Syncing:
-    read_fast(monkeypatch)
-    return Syncing(family, market)
 
 
 def fill(market: Marketplaces, name: str, number: int) -> None:

@@ -20,12 +20,13 @@ class Ended(NamedTuple):
 
 
 def run(
-    *command: str, cwd: Path = ROOT, path: Path | None = None, environment: Mapping[str, str] = MappingProxyType({})
-) -> Ended:
+    *command: str, cwd: Path = ROOT, path: Path | None = None, environment: Mapping[str, str] = MappingProxyType({}),
+    stdin: str = "",
+) -> Ended:  # fmt: skip
     """Run a command; packages in `path` are found. No server answers, unless `environment` names one."""
     search = os.pathsep.join(str(each) for each in (path, ROOT) if each is not None)
     done = subprocess.run(
-        [sys.executable, "-m", "arqlight_service", *command], capture_output=True, text=True, check=False, timeout=60,
+        [sys.executable, "-m", "arqlight_service", *command], input=stdin, capture_output=True, text=True, check=False, timeout=60,
         cwd=cwd, env=os.environ | {"PYTHONPATH": search, "ARQLIGHT_REDIS_URL": "redis://127.0.0.1:1/0"} | dict(environment),
     )  # fmt: skip
     return Ended(done.returncode, done.stderr, done.stdout)

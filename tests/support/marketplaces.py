@@ -1,13 +1,15 @@
 """Three marketplaces that answer as their documentation says, and misbehave as real ones do. Their clock is a value."""
 
+import contextlib
 import hashlib
 import hmac
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 NEWEST = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
 PAGE = 20
@@ -132,3 +134,12 @@ class Marketplaces:
 
 def _day(sale: dict[str, Any]) -> str:
     return str(sale.get("created_at", "9"))[:10]
+
+
+@contextlib.asynccontextmanager
+async def open_market() -> AsyncIterator[Marketplaces]:
+    """The marketplaces on a port of their own."""
+    market = Marketplaces()
+    async with TestServer(market.application()) as server:
+        market.url = str(server.make_url(""))
+        yield market
