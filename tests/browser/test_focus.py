@@ -86,6 +86,29 @@ async def test_no_row_moves_under_a_pointer_and_what_is_new_is_counted(
     await expect(bar).to_have_count(0)
 
 
+async def test_what_is_selected_and_an_open_menu_stay_until_they_are_let_go(page: Page, client: Client) -> None:
+    await page.goto("/")
+    rows = page.locator("table.failed tbody tr")
+    await expect(rows).to_have_count(3)
+    await expect(page.locator(".live")).to_have_attribute("data-feed", "on")
+    bar = page.locator(".held button")
+
+    await page.evaluate("getSelection().selectAllChildren(document.querySelector('table.failed .error'))")
+    assert (await client.delete("/api/v1/failed/b0")).status == 204
+    await expect(bar).to_be_visible()
+    await expect(rows).to_have_count(3)
+    await page.evaluate("getSelection().removeAllRanges()")
+    await expect(rows).to_have_count(2)
+
+    await page.evaluate("document.querySelector('table.failed details.confirm').open = true")
+    assert (await client.delete("/api/v1/failed/b1")).status == 204
+    await expect(bar).to_be_visible()
+    await expect(rows).to_have_count(2)
+    await page.evaluate("document.querySelector('table.failed details.confirm').open = false")
+    await expect(rows).to_have_count(1)
+    await expect(bar).to_have_count(0)
+
+
 @pytest.mark.parametrize("path", ["/", "/failed"])
 async def test_a_retry_by_keyboard_hands_the_focus_to_the_next_row(page: Page, path: str) -> None:
     await page.goto(path)

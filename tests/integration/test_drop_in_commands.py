@@ -14,6 +14,7 @@ from arq.connections import ArqRedis, RedisSettings
 
 from arqlight.settings import Settings
 from arqlight.worker.worker import Worker
+from tests.conftest import Client
 from tests.support.waiting import eventually
 
 Spawn = Callable[..., "subprocess.Popen[str]"]
@@ -74,7 +75,7 @@ async def test_burst_is_the_classs_unless_a_flag_says_otherwise(
 
 @pytest.mark.parametrize("where", ["nowhere", "import", "startup"])
 async def test_logging_is_the_applications_and_no_line_is_doubled(
-    pool: ArqRedis, spawn: Spawn, app: dict[str, str], where: str
+    pool: ArqRedis, spawn: Spawn, client: Client, app: dict[str, str], where: str
 ) -> None:
     await pool.enqueue_job("speak", _job_id="it")
     said = await _said(spawn("worker", APP, "--burst", **app, APP_LOGGING=where))
@@ -85,6 +86,9 @@ async def test_logging_is_the_applications_and_no_line_is_doubled(
     assert len(re.findall("a library's warning", said)) == 1, said
     assert len(re.findall("a library's line", said)) == (0 if where == "nowhere" else 1), said
     assert ("abc-def-12345" in said) is (where != "nowhere"), said
+    answer = await (await client.get("/api/v1/logs", params={"job": "it"})).json()
+    assert {line["message"][:19] for line in answer["items"]} >= {"a library's line", "a library's warning"}, answer
+    assert "abc-def-12345" not in str(answer)
 
 
 async def test_a_custom_dictionary_for_arqs_logger_counts_for_ours(
